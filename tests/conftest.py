@@ -1,0 +1,59 @@
+"""Shared by all tests: the `needs` marker, and golden files.
+
+`@pytest.mark.needs("chromium")` names a real part. A part that is absent skips the test with the reason, or fails it if
+WATTLEDGER_NO_SKIP=1 (as in CI).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parent.parent
+
+#: name -> (is it here?, how to get it)
+PARTS: dict[str, tuple[Callable[[], bool], str]] = {
+    "root": (lambda: os.geteuid() == 0, "run as root"),
+    "gcc": (lambda: shutil.which("gcc") is not None, "apt-get install gcc libc6-dev"),
+    "prometheus": (lambda: shutil.which("prometheus") is not None, "apt-get install prometheus"),
+    "promtool": (lambda: shutil.which("promtool") is not None, "apt-get install prometheus"),
+    "chromium": (lambda: shutil.which("chromium") is not None, "apt-get install chromium"),
+    "unshare": (lambda: shutil.which("unshare") is not None, "apt-get install util-linux"),
+    "cgroups": (
+        lambda: os.geteuid() == 0 and Path("/sys/fs/cgroup").is_dir() and os.access("/sys/fs/cgroup", os.W_OK),
+        "run as root with a writable /sys/fs/cgroup",
+    ),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite golden files instead of comparing")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        for part in marker.args:
+            present, remedy = PARTS[part]
+            if not present():
+                text = f"needs {part}: {remedy}"
+                if os.environ.get("WATTLEDGER_NO_SKIP") == "1":
+                    pytest.fail(text, pytrace=False)
+                pytest.skip(text)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare text with tests/fixtures/golden/NAME, or rewrite it under --update-golden."""
+
+    def compare(name: str, text: str) -> None:
+        path = REPO / "tests" / "fixtures" / "golden" / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8"), f"{name} changed; look, then: make golden"
+
+    return compare
