@@ -1,4 +1,5 @@
-"""Reading pseudo-files. The roots are parameters: in a container the host's are mounted elsewhere, in tests they are folders.
+"""Reading pseudo-files. The roots are parameters: in a container the host's are mounted elsewhere, in tests they are
+folders.
 
 Every wing may import this file; it knows no sensor. Failing reads raise OSError: the caller decides what absence means.
 """
@@ -28,7 +29,8 @@ def read_text(path: Path | str, limit: int = 1 << 20) -> str:
 
 
 class HeldFile:
-    """A pseudo-file kept open and read from its start each time: ten times cheaper than opening it (hardware.md §16.2)."""
+    """A pseudo-file kept open and read from its start each time: ten times cheaper than opening it (hardware.md
+    §16.2)."""
 
     __slots__ = ("_fd", "path")
 

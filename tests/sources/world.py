@@ -1,6 +1,7 @@
 """The worlds that the source contract test walks every source of the registry through.
 
-Each source brings `tests/sources/world_<name>.py` with a class `World(SourceWorld)` that can put its hardware, faked at the lowest
+Each source brings `tests/sources/world_<name>.py` with a class `World(SourceWorld)` that can put its hardware, faked
+at the lowest
 boundary, into every state below.
 """
 
