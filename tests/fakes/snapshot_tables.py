@@ -103,3 +103,17 @@ VM_WORKLOADS = (
     Row(IDLE, 25_000, {CPU: _use(301, 100, 0)}),
     Row(SYSTEM, 8_700, {CPU: _use(77, 0, 0), DRAM: _use(22, 0, 0)}),
 )  # fmt: skip
+
+#: Label values that break out of quotes, tags, lines and layouts.
+NASTY_VALUES = (
+    'quo"te \\ back\\slash',
+    "new\nline\r\n\ttab",
+    "<script>window.hacked=1</script>",
+    '"><img src=x onerror="window.hacked=1">',
+    "' onmouseover='window.hacked=1",
+    "\u202egnp.exe\u2066\u200f bidi",
+    "x" * 10_000,
+    "Ünïcødé 漢字 🔥",
+    '{label="a"} 1\n# TYPE x counter',
+    "&lt;b&gt;&amp;",
+)  # fmt: skip

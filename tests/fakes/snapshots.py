@@ -22,6 +22,7 @@ from tests.fakes.snapshot_parts import (
 )
 from tests.fakes.snapshot_tables import (
     EIGHT_GPU_WORKLOADS,
+    NASTY_VALUES,
     UNIT_COST_UG,
     VM_WORKLOADS,
     Row,
@@ -35,6 +36,7 @@ from tracker.core.model import (
     Kind,
     Level,
     Method,
+    Sensor,
     Workload,
 )
 from tracker.core.snapshot import (
@@ -190,20 +192,6 @@ def in_trouble() -> Snapshot:
         history=cut,
         crosscheck_permille={gpu(i).key: 1_000 + (38 if i == 2 else 1) for i in range(8)},
     )
-
-
-NASTY_VALUES = (
-    'quo"te \\ back\\slash',
-    "new\nline\r\n\ttab",
-    "<script>window.hacked=1</script>",
-    '"><img src=x onerror="window.hacked=1">',
-    "' onmouseover='window.hacked=1",
-    "\u202egnp.exe\u2066\u200f bidi",
-    "x" * 10_000,
-    "Ünïcødé 漢字 🔥",
-    '{label="a"} 1\n# TYPE x counter',
-    "&lt;b&gt;&amp;",
-)  # fmt: skip
 
 
 def nasty_labels() -> Snapshot:
