@@ -1,0 +1,1 @@
+"""What Prometheus sees: metric families over one immutable snapshot, and their exposition."""
