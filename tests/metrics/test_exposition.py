@@ -17,8 +17,8 @@ from prometheus_client.registry import Collector
 
 from tests.fakes import snapshots
 from tracker.core.snapshot import Snapshot
+from tracker.metrics.collector import SnapshotCollector
 from tracker.metrics.exposition import Renderer
-from tracker.metrics.families import SnapshotCollector
 
 #: What Prometheus 2.42 and 3.x send, and what gets OpenMetrics from us.
 PROMETHEUS_2 = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain"

@@ -19,7 +19,8 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from tracker.core.snapshot import Snapshot
-from tracker.metrics.families import FAMILIES, Family, exported
+from tracker.metrics.families import FAMILIES, exported
+from tracker.metrics.family import Family
 from tracker.metrics.labels import braced
 
 _number: Callable[[float], str] = floatToGoString

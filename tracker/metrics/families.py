@@ -7,46 +7,14 @@ something. A new metric costs one entry here and one function in ``rows.py``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
 from tracker.core.snapshot import Snapshot
 from tracker.core.units import MS_PER_S, MW_PER_W, UG_PER_G, UJ_PER_J
 from tracker.metrics import rows
-from tracker.metrics.labels import braced, clean
+from tracker.metrics.family import Family
 
-PREFIX = "wattledger_"
 PERMILLE = 1000
 MG_PER_G = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One metric family. ``name`` is that of its samples, without the prefix."""
-
-    name: str
-    kind: str  # counter | gauge | info
-    labels: tuple[str, ...]
-    help: str
-    rows: rows.Rows
-    per: int = 1  # amounts in one base unit: 1,000,000 µJ in a joule
-    unit: str = ""  # for OpenMetrics: the last words of the family's name
-    always: bool = False  # about the daemon itself: exported before the first complete tick, too
-
-    @property
-    def sample_name(self) -> str:
-        return PREFIX + self.name
-
-    @property
-    def family_name(self) -> str:
-        """OpenMetrics names a family without the suffix that its type gives to its samples."""
-        return self.sample_name.removesuffix({"counter": "_total", "info": "_info"}.get(self.kind, ""))
-
-    def value(self, amount: float) -> float:
-        """The one conversion to a float. An info metric is 1, however many rows fell together."""
-        return 1.0 if self.kind == "info" else amount / self.per
 
 
 _DEVICE = ("hostname", "component", "device")
@@ -270,24 +238,3 @@ def exported(snapshot: Snapshot) -> Iterator[Family]:
     """The families that may be shown. Before the first complete tick only those about the daemon itself: a counter that
     starts low and then jumps to its stored total would read as an enormous rate (P2)."""
     return (family for family in FAMILIES if snapshot.ready or family.always)
-
-
-class SnapshotCollector(Collector):
-    """One snapshot for any prometheus_client registry. ``/metrics`` goes by the faster ``exposition.py``, which a test
-    holds to the same bytes."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-
-    def collect(self) -> Iterator[Metric]:
-        for family in exported(self._snapshot):
-            metric = Metric(family.family_name, family.help, family.kind, family.unit)
-            sums: dict[str, tuple[dict[str, str], int | float]] = {}
-            for values, amount in family.rows(self._snapshot):
-                labels = {name: clean(value) for name, value in zip(family.labels, values, strict=True)}
-                identity = braced(family.labels, values)
-                sums[identity] = (labels, sums.get(identity, (labels, 0))[1] + amount)
-            for labels, amount in sums.values():
-                metric.add_sample(family.sample_name, labels, family.value(amount))
-            if metric.samples:
-                yield metric
