@@ -1,16 +1,17 @@
 """From counter readings to energy: first, step, wrap, reset, glitch, ambiguous and suspend are named cases of one type.
 
 Rules of this file:
-1. A delta is energy only when it is plausible: 0 <= delta <= max power x elapsed x 1.2 (P5).
+1. A delta is energy only when it is plausible: 0 <= delta <= max power x elapsed x 1.2 (P5). Elapsed is the time since
+   the counter last moved: one that publishes late or in coarse steps loses nothing when it catches up.
 2. What is not plausible is never booked at once and never forgotten at once: the reading becomes a *candidate*, and the
    next reading decides. If it continues the old counter, the odd reading was a glitch and nothing is lost; if it
-   continues
-   the candidate, the counter did start anew there, and the time up to it is a gap.
-3. A counter that can wrap is unwrapped once. After so long that it could have wrapped twice at maximum power the
-delta is
-   ambiguous whatever its sign: a gap, not a guess.
+   continues the candidate and has moved, the counter did start anew there, and the time up to it is a gap. A value that
+   only repeats itself decides nothing: counters move, sentinels stay.
+3. A counter that can wrap is unwrapped once. After so long that a whole range more would be plausible too, the delta
+   is ambiguous whatever its sign: a gap, not a guess.
 4. A fall across a suspend or a new epoch is a new counter, never a wrap. (RAPL registers restart in S3; NVML's counter
    restarts with the driver: nvml.h, "since the driver was last reloaded".)
+5. A reading that is not later than the last one says nothing and changes nothing.
 
 The functions take the state and a reading and return the new state and the case. No clock, no I/O.
 """
@@ -22,8 +23,7 @@ from dataclasses import dataclass, replace
 from tracker.core.model import Gap, GapReason, Reading, Sensor, Span
 from tracker.core.units import NS_PER_S, energy_of
 
-#: A sensor publishes in steps (NVML 20-100 ms, RAPL 1 ms): a read may catch up to this much more than was used in
-#: between.
+#: A sensor publishes in steps (NVML 20-100 ms, RAPL 1 ms): a read may catch up this much more than was used in between.
 SENSOR_STEP_NS = NS_PER_S // 4
 #: BOOTTIME running ahead of MONOTONIC by more than this means that the machine slept.
 SUSPEND_NS = NS_PER_S
@@ -31,12 +31,13 @@ SUSPEND_NS = NS_PER_S
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A position of a counter."""
+    """A position of a counter. ``still_ns``: for how long it has stood there without moving."""
 
     counter_uj: int
     mono_ns: int
     boot_ns: int
     epoch: str
+    still_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Wrap:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An odd reading: neither booked nor believed until the next one decides."""
+    """Nothing can be said yet: an odd reading waits for the next one to decide, or the reading was not later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +121,19 @@ def resume(counter_uj: int, boot_ns: int, epoch: str) -> CounterState:
 
 
 def advance(state: CounterState | None, reading: Reading, sensor: Sensor) -> tuple[CounterState, Case]:
-    """Take one reading that carries a counter. Readings must come in the order of their time."""
+    """Take one reading that carries a counter."""
     if reading.counter_uj is None:
         raise ValueError(f"{sensor.key}: the counter meter was given a reading without a counter")
     mark = Mark(reading.counter_uj, reading.mono_ns, reading.boot_ns, reading.epoch)
     if state is None:
         return CounterState(mark), First()
+    if mark.boot_ns <= (state.candidate or state.mark).boot_ns:
+        return state, Held()
+    return _judge(state, mark, sensor)
+
+
+def _judge(state: CounterState, mark: Mark, sensor: Sensor) -> tuple[CounterState, Case]:
+    """The case of a position that is later than all before it."""
     old = state.mark
     if mark.epoch != old.epoch:
         return CounterState(mark), Reset(Gap(old.boot_ns, mark.boot_ns, GapReason.RESET), None)
@@ -134,15 +142,17 @@ def advance(state: CounterState | None, reading: Reading, sensor: Sensor) -> tup
     if _may_wrap_twice(old, mark, sensor):
         return CounterState(mark), Ambiguous(Gap(old.boot_ns, mark.boot_ns, GapReason.AMBIGUOUS_WRAP))
     case = _continue(old, mark, sensor)
-    if case is not None:
-        return CounterState(mark), case
-    return _decide(state, mark, sensor)
+    if case is None:
+        return _decide(state, mark, sensor)
+    if mark.counter_uj == old.counter_uj:
+        mark = replace(mark, still_ns=old.still_ns + mark.boot_ns - old.boot_ns)
+    return CounterState(mark), case
 
 
 def _may_wrap_twice(old: Mark, new: Mark, sensor: Sensor) -> bool:
     if sensor.counter_range_uj is None:
         return False
-    return energy_of(sensor.max_power_mw, new.boot_ns - old.boot_ns) >= sensor.counter_range_uj
+    return plausible(sensor.counter_range_uj, new.boot_ns - old.boot_ns, sensor.max_power_mw)
 
 
 def _continue(old: Mark, new: Mark, sensor: Sensor) -> Step | Wrap | None:
@@ -150,7 +160,7 @@ def _continue(old: Mark, new: Mark, sensor: Sensor) -> Step | Wrap | None:
     elapsed_ns = new.boot_ns - old.boot_ns
     delta_uj = new.counter_uj - old.counter_uj
     if delta_uj >= 0:
-        if plausible(delta_uj, elapsed_ns, sensor.max_power_mw):
+        if plausible(delta_uj, elapsed_ns + old.still_ns, sensor.max_power_mw):
             return Step(Span(old.boot_ns, new.boot_ns, delta_uj))
         return None
     if sensor.counter_range_uj is None:
@@ -162,9 +172,11 @@ def _continue(old: Mark, new: Mark, sensor: Sensor) -> Step | Wrap | None:
 
 
 def _decide(state: CounterState, mark: Mark, sensor: Sensor) -> tuple[CounterState, Case]:
-    """``mark`` does not continue the booked counter: does it continue the odd reading before it?"""
+    """Ask whether ``mark``, which does not continue the booked counter, continues the odd reading before it."""
     old, candidate = state.mark, state.candidate
     if candidate is not None:
+        if mark.counter_uj == candidate.counter_uj:
+            return state, Held()
         case = _continue(candidate, mark, sensor)
         if case is not None:
             if candidate.counter_uj < old.counter_uj:

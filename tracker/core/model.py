@@ -34,7 +34,7 @@ class Method(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a workload is. The last four are the named remainders of a split (P1)."""
+    """What a workload is. The remainders of a split have names too (P1)."""
 
     POD = "pod"
     SLURM = "slurm"
@@ -46,6 +46,7 @@ class Kind(StrEnum):
     UNALLOCATED = "unallocated"  # a part of a partitioned device that belongs to nobody (free MIG SMs)
     SYSTEM = "system"  # the operating system and everything that is no workload
     UNATTRIBUTED = "unattributed"  # used, but the owner could not be observed
+    OTHER = "other"  # on /metrics only: the workloads beyond the configured number of series
 
 
 class GapReason(StrEnum):
@@ -184,6 +185,7 @@ IDLE = Workload("idle", Kind.IDLE, "idle")
 UNALLOCATED = Workload("unallocated", Kind.UNALLOCATED, "unallocated")
 SYSTEM = Workload("system", Kind.SYSTEM, "system")
 UNATTRIBUTED = Workload("unattributed", Kind.UNATTRIBUTED, "unattributed")
+OTHER = Workload("other", Kind.OTHER, "other")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tracker.core.errors import WattledgerError
-from tracker.core.model import DeviceUse, Finding, Missing, Moment, Reading, Sensor
+from tracker.core.model import DeviceUse, Finding, GapReason, Missing, Moment, Reading, Sensor
+from tracker.core.snapshot import SourceState
 from tracker.sysfs import Roots
 
 
@@ -55,6 +56,29 @@ class Batch:
 
 #: Returns the current instant on the three clocks; ``tracker.clock.now`` in production, a script in tests.
 Clock = Callable[[], Moment]
+
+
+class Feed(ABC):
+    """A source that runs in its own thread, as the agent sees it. Nothing here blocks."""
+
+    name: str
+    period_ns: int
+
+    @abstractmethod
+    def drain(self) -> list[Batch]:
+        """The batches since the last call, oldest first."""
+
+    @abstractmethod
+    def trouble(self, now: Moment) -> GapReason | None:
+        """Why nothing comes, if the source as a whole does not answer now."""
+
+    @abstractmethod
+    def state(self, now: Moment) -> SourceState | None:
+        """Its health; None: there is no such hardware here and nobody asked for it."""
+
+    @abstractmethod
+    def reported(self) -> bool:
+        """Whether the first read has ended, well or not."""
 
 
 @dataclass(frozen=True, slots=True)

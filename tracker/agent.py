@@ -1,0 +1,218 @@
+"""The agent: one thread that owns all state and, once per tick, turns readings into booked energy and a snapshot.
+
+    drain readings -> spans and gaps (core.track)      who used the node (observer)
+    -> charges in slots (core.charging, core.split) -> pending -> ledger.book -> totals -> snapshot
+
+Rules of this file: no SQL, no HTTP, no driver call, no clock; time comes in as a ``Moment``. Exported counters are the
+committed totals, so a reader never sees a joule that a crash could take back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tracker.bookkeeper import Bookkeeper
+from tracker.core import cover, slots, track
+from tracker.core.charging import Window, charge_device, record_gap
+from tracker.core.device import Device, meet
+from tracker.core.model import Component, DeviceUse, Gap, GapReason, Missing, Moment, Observation, Reading, Sensor
+from tracker.core.snapshot import DeviceState, PowerPoint, Snapshot
+from tracker.core.units import NS_PER_MS, NS_PER_S
+from tracker.ledger.interface import Opening
+from tracker.sources.interface import Feed
+from tracker.workloads.interface import Observer
+
+#: The wall clock has stepped when it moved this much against boot time; smaller corrections do not move slots.
+CLOCK_STEP_NS = NS_PER_S // 2
+#: What was observed in a tick also holds for the time up to this many ticks before it.
+REACH_TICKS = 2
+CHART_POINTS = 360
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the agent is told about the node."""
+
+    hostname: str
+    version: str
+    boot_id: str
+    tick_ns: int = 5 * NS_PER_S
+    site: str = ""
+    pue_permille: int = 1000
+    pue_source: str = ""
+    floors_mw: Mapping[Component, int] = field(default_factory=dict)  # configured idle floors
+
+
+class Agent:
+    """Owns every track, the pending increments and the snapshot. Not thread-safe on purpose: one thread calls it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        feeds: Sequence[Feed],
+        observer: Observer,
+        books: Bookkeeper,
+        opening: Opening,
+        start: Moment,
+    ) -> None:
+        self._settings, self._feeds, self._observer, self._books = settings, feeds, observer, books
+        self._opening = opening
+        self._devices: dict[str, Device] = {}
+        self._sensors: dict[str, Mapping[str, Sensor]] = {}  # inventory by feed
+        self._booked: frozenset[str] = frozenset()
+        self._uses: dict[str, DeviceUse] = {}
+        self._offset_ns = start.wall_ns - start.boot_ns
+        self._end_boot_ns = start.boot_ns
+        self._until_ms = opening.booked_until_ms or 0
+        self._history: deque[PowerPoint] = deque(maxlen=CHART_POINTS)
+        self._metered_uj = self._charged_uj = 0
+        self._floors_mw: dict[str, int] = json.loads(opening.meta.get("idle_floors_mw", "{}"))
+        self._seen_uj: dict[str, int] = json.loads(opening.meta.get("seen_uj", "{}"))
+        self.ticks_missed = 0
+        self.ready = False
+        self.snapshot = self._picture(start, Observation())
+
+    def tick(self, now: Moment, *, commit: bool) -> None:
+        """One turn. ``commit``: also book what is pending (every other tick, the first one, and the last)."""
+        self._drain(now)
+        seen = self._observer.observe(now, self._uses)
+        reach_ns = REACH_TICKS * self._settings.tick_ns
+        floor_slot_s = slots.slot_of(self._until_ms * NS_PER_MS)
+        window = Window(now.boot_ns, self._end_boot_ns - reach_ns, self._offset_ns, floor_slot_s)
+        for key, device in self._devices.items():
+            if key in self._booked:
+                self._charge(device, seen, window)
+            else:
+                device.seen_uj += sum(span.energy_uj for span in device.spans())
+            device.held_boot_ns = max(device.held_boot_ns, now.boot_ns)
+            device.measure(seen, learn_floor=device.sensor.component not in self._settings.floors_mw)
+            device.events.clear()
+        self._end_tick(now, window)
+        if commit:
+            self._commit(now)
+        powers = {k: d.power_mw for k, d in self._devices.items() if k in self._booked and d.power_mw is not None}
+        self._history.append(PowerPoint(now.wall_ns / NS_PER_S, powers))
+        self.snapshot = self._picture(now, seen)
+
+    def _drain(self, now: Moment) -> None:
+        """Take what the sources brought since the last tick."""
+        troubles: dict[str, GapReason | None] = {}
+        for feed in self._feeds:
+            for batch in feed.drain():
+                if batch.sensors is not None:
+                    self._sensors[feed.name] = {sensor.key: sensor for sensor in batch.sensors}
+                    self._choose()
+                if batch.uses is not None:
+                    self._uses.update({use.device: use for use in batch.uses})
+                for missing in batch.missing:
+                    self._take(feed, missing)
+                for reading in batch.readings:
+                    self._take(feed, reading)
+            troubles[feed.name] = feed.trouble(now)
+        for key, device in self._devices.items():
+            listed = key in self._sensors[device.feed]
+            device.overdue(now.boot_ns, troubles[device.feed] if listed else GapReason.LOST)
+
+    def _choose(self) -> None:
+        """Decide anew which sensors are booked (P4). One that vanished keeps its place: its absence is a gap."""
+        sensors = {key: self._devices[key].sensor for key in self._booked if key in self._devices}
+        for inventory in self._sensors.values():
+            sensors.update(inventory)
+        self._booked = cover.choose(sensors.values())
+        for key, device in self._devices.items():
+            if key in sensors and device.sensor != sensors[key]:
+                device.track = track.rename(device.track, sensors[key])
+
+    def _take(self, feed: Feed, item: Reading | Missing) -> None:
+        sensor = self._sensors.get(feed.name, {}).get(item.sensor)
+        if sensor is None:
+            return
+        device = self._devices.get(sensor.key)
+        if device is None:
+            cursor = self._opening.cursors.get(sensor.key)
+            device = meet(sensor, feed.name, feed.period_ns, item, cursor, self._settings.boot_id, self._offset_ns)
+            device.floor_mw = self._settings.floors_mw.get(sensor.component, self._floors_mw.get(sensor.key))
+            device.seen_uj = self._seen_uj.get(sensor.key, 0)
+            self._devices[sensor.key] = device
+        device.take(item)
+
+    def _charge(self, device: Device, seen: Observation, window: Window) -> None:
+        pending = self._books.pending
+        for gap in device.gaps():
+            record_gap(device.sensor.key, gap, window, pending)
+        metered_uj, charged_uj = charge_device(
+            device.sensor, device.spans(), device.held_boot_ns, window, device.floor_mw, seen, pending
+        )
+        self._metered_uj += metered_uj
+        self._charged_uj += charged_uj
+
+    def _end_tick(self, now: Moment, window: Window) -> None:
+        """Note how far the books reach, and follow the wall clock if it stepped.
+
+        A step forward leaves time that never was: a gap over it. After a step back the open slot goes on until the wall
+        clock has caught up; the gap says by how much it is longer.
+        """
+        end_ms = (now.boot_ns + self._offset_ns) // NS_PER_MS
+        step_ns = now.wall_ns - now.boot_ns - self._offset_ns
+        if abs(step_ns) > CLOCK_STEP_NS:
+            gap = Gap(now.boot_ns, now.boot_ns + step_ns, GapReason.CLOCK_STEP)
+            for key in self._booked & self._devices.keys():
+                if step_ns > 0:
+                    record_gap(key, gap, window, self._books.pending)
+                else:
+                    open_slot_s = max(slots.slot_of(end_ms * NS_PER_MS), window.floor_slot_s)
+                    self._books.pending.gap(open_slot_s, key, gap.reason, -step_ns // NS_PER_MS)
+            self._offset_ns += step_ns
+            end_ms = max(end_ms, now.wall_ns // NS_PER_MS)
+        self._until_ms = max(self._until_ms, end_ms)
+        self._end_boot_ns = now.boot_ns
+
+    def _commit(self, now: Moment) -> None:
+        """Book what is pending, with the cursors it reaches and the little state that should survive a restart."""
+        boot_id = self._settings.boot_id
+        booked = {key: self._devices[key] for key in sorted(self._booked & self._devices.keys())}
+        cursors = [track.cursor_of(device.track, boot_id, self._offset_ns) for device in booked.values()]
+        for key, device in self._devices.items():
+            if device.floor_mw is not None:
+                self._floors_mw[key] = device.floor_mw
+            if device.seen_uj:
+                self._seen_uj[key] = device.seen_uj
+        meta = {"idle_floors_mw": json.dumps(self._floors_mw), "seen_uj": json.dumps(self._seen_uj)}
+        sensors = {key: device.sensor for key, device in booked.items()}
+        self._books.book(cursors, sensors, meta, self._until_ms, now)
+        self.ready = True
+
+    def _picture(self, now: Moment, seen: Observation) -> Snapshot:
+        settings, books = self._settings, self._books
+        before_uj = self._opening.total_energy_uj - self._opening.charged_energy_uj
+        ratios = {key: device.track.check.ratio_permille for key, device in self._devices.items()}
+        return Snapshot(
+            hostname=settings.hostname,
+            version=settings.version,
+            ready=self.ready,
+            tick_wall_s=now.wall_ns / NS_PER_S,
+            ticks_missed=self.ticks_missed,
+            devices=tuple(self._device_state(key, device) for key, device in self._devices.items()),
+            workloads=books.workloads,
+            sources=tuple(state for feed in self._feeds if (state := feed.state(now)) is not None),
+            gaps=books.gaps(),
+            factor=books.factor,
+            site=settings.site,
+            pue_permille=settings.pue_permille,
+            pue_source=settings.pue_source,
+            conservation_error_uj=abs(before_uj + self._metered_uj - self._charged_uj),
+            ledger=books.health,
+            history=tuple(self._history),
+            joined_processes=seen.joined_processes,
+            unjoined_processes=seen.unjoined_processes,
+            crosscheck_permille={key: ratio for key, ratio in ratios.items() if ratio is not None},
+        )
+
+    def _device_state(self, key: str, device: Device) -> DeviceState:
+        booked_uj = self._books.device_energy_uj(key)
+        if key in self._booked or booked_uj is not None:
+            return DeviceState(device.sensor, True, booked_uj or 0, device.power_mw, device.gap)
+        return DeviceState(device.sensor, False, device.seen_uj, device.power_mw, device.gap)

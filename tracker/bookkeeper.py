@@ -1,0 +1,197 @@
+"""Turns what the agent charged into ledger bookings, and keeps the totals that are exported.
+
+Under the agent's rules: it imports ``core/`` and the wings' interfaces, reads no clock and knows no SQL. While the
+ledger cannot book
+(full disk), increments wait here and the totals shown contain them; the next booking that succeeds carries all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from tracker.core.accounts import REMAINDERS, Account, Pending, Totals
+from tracker.core.carbon import weigh
+from tracker.core.model import (
+    OTHER,
+    Booking,
+    Component,
+    Cursor,
+    EmissionEntry,
+    Entry,
+    Factor,
+    Method,
+    Moment,
+    Sensor,
+    Workload,
+)
+from tracker.core.snapshot import GapState, LedgerHealth, WorkloadState
+from tracker.core.units import NS_PER_S, power_of
+from tracker.grid.interface import GridProvider
+from tracker.ledger.interface import Ledger, LedgerUnavailable, Opening
+
+#: A workload without a charge for this long leaves /metrics; it continues if it returns.
+LINGER_NS = 15 * 60 * NS_PER_S
+
+
+class Bookkeeper:
+    """Pending increments, totals, and the one writer of the ledger."""
+
+    def __init__(
+        self, ledger: Ledger, grid: GridProvider, opening: Opening, *, zone: str, pue_permille: int, max_series: int
+    ) -> None:
+        self.pending = Pending()
+        self.totals = Totals(
+            devices={key: device.energy_uj for key, device in opening.devices.items()}, gaps=dict(opening.gaps)
+        )
+        self.components = {key: device.sensor.component for key, device in opening.devices.items()}
+        self.factor: Factor | None = None
+        self.health = LedgerHealth(ok=True, commit_wall_s=None, size_bytes=ledger.size_bytes())
+        self.workloads: tuple[WorkloadState, ...] = ()
+        self._ledger, self._grid = ledger, grid
+        self._zone, self._pue_permille, self._max_series = zone, pue_permille, max_series
+        self._remainders: dict[Workload, int] = {}
+        self._known_sensors: dict[str, Sensor] = {}
+        self._known_factors: set[str] = set()
+        self._shown = self.totals
+        self._booked_boot_ns: int | None = None
+        _restore_other(self.totals, opening.meta)
+
+    def book(
+        self,
+        cursors: Sequence[Cursor],
+        sensors: Mapping[str, Sensor],
+        meta: Mapping[str, str],
+        until_ms: int,
+        now: Moment,
+    ) -> bool:
+        """Commit what is pending together with the cursors it reaches. False: it waits for the next time."""
+        boot_ns = now.boot_ns
+        self.components.update({key: sensor.component for key, sensor in sensors.items()})
+        entries = self.pending.entry_rows()
+        emissions, factors, remainders = self._weigh(entries, now.wall_ns // NS_PER_S)
+        booking = Booking(
+            entries=entries,
+            gaps=self.pending.gap_rows(),
+            emissions=emissions,
+            cursors=tuple(cursors),
+            sensors=tuple(s for key, s in sensors.items() if self._known_sensors.get(key) != s),
+            factors=tuple(f for f in factors if f.factor_id not in self._known_factors),
+            booked_until_ms=until_ms,
+            meta={**meta, **_store_other(self.totals)},
+        )
+        try:
+            self._admit(entries)
+            self._ledger.book(booking)
+        except LedgerUnavailable as error:
+            self._wait(booking, boot_ns, str(error))
+            return False
+        self.pending = Pending()
+        self._remainders = remainders
+        self._known_sensors.update(sensors)
+        self._known_factors.update(f.factor_id for f in factors)
+        self.totals.apply(booking, self.components, boot_ns)
+        self.totals.forget(boot_ns - LINGER_NS)
+        self.health = LedgerHealth(ok=True, commit_wall_s=now.wall_ns / NS_PER_S, size_bytes=self._ledger.size_bytes())
+        self._show(self.totals, boot_ns)
+        self._booked_boot_ns = boot_ns
+        return True
+
+    def _wait(self, booking: Booking, boot_ns: int, message: str) -> None:
+        """The ledger could not take it: measuring goes on, and what is shown goes on from memory."""
+        self.pending.fold()
+        self.health = LedgerHealth(
+            ok=False,
+            commit_wall_s=self.health.commit_wall_s,
+            size_bytes=self.health.size_bytes,
+            message=message,
+        )
+        self._show(self.totals.with_unbooked(booking, self.components, boot_ns), boot_ns)
+
+    def _weigh(
+        self, entries: Sequence[Entry], now_s: int
+    ) -> tuple[tuple[EmissionEntry, ...], tuple[Factor, ...], dict[Workload, int]]:
+        """Emissions of the entries, each slot with the factor of its own hour."""
+        by_slot: dict[int, list[Entry]] = {}
+        for entry in entries:
+            by_slot.setdefault(entry.slot_start_s, []).append(entry)
+        rows: list[EmissionEntry] = []
+        factors: dict[str, Factor] = {}
+        remainders: dict[Workload, int] = self._remainders
+        for slot_start_s, group in by_slot.items():
+            factor = self._grid.factor(self._zone, slot_start_s)
+            factors[factor.factor_id] = factor
+            weighed, remainders = weigh(group, factor, self._pue_permille, remainders)
+            rows.extend(weighed)
+        self.factor = self._grid.factor(self._zone, now_s)
+        return tuple(rows), tuple(factors.values()), remainders
+
+    def _admit(self, entries: Sequence[Entry]) -> None:
+        """Give every workload of a booking its account: read back if it was here before, shared if there are too many.
+
+        Raises LedgerUnavailable.
+        """
+        totals = self.totals
+        new: dict[Workload, int] = {}
+        for entry in entries:
+            workload = entry.workload
+            if workload not in totals.workloads and workload not in totals.folded:
+                new[workload] = new.get(workload, 0) + entry.energy_uj
+        live = sum(1 for workload in totals.workloads if workload.kind not in REMAINDERS)
+        for workload in sorted(new, key=lambda w: (-new[w], w.key)):
+            if workload.kind not in REMAINDERS:
+                if live >= self._max_series:
+                    totals.folded.add(workload)
+                    continue
+                live += 1
+            known = self._ledger.totals_of(workload)
+            account = Account(emissions_ug=dict(known.emissions_ug))
+            for tally in known.tallies:
+                account.add(tally.component, tally.method, tally.energy_uj, tally.idle_uj, tally.held_ms)
+            totals.workloads[workload] = account
+
+    def _show(self, totals: Totals, boot_ns: int) -> None:
+        """Rebuild what a snapshot says of workloads."""
+        elapsed_ns = boot_ns - self._booked_boot_ns if self._booked_boot_ns is not None else 0
+        self._shown = totals
+        self.workloads = tuple(
+            WorkloadState(
+                workload=workload,
+                live=account.active_boot_ns == boot_ns,
+                tallies=account.rows(),
+                emissions_ug=dict(account.emissions_ug),
+                power_mw=power_of(account.recent_uj, elapsed_ns) if elapsed_ns > 0 else 0,
+            )
+            for workload, account in totals.workloads.items()
+        )
+
+    def device_energy_uj(self, device: str) -> int | None:
+        """The booked total of a device; None: it was never booked."""
+        return self._shown.devices.get(device)
+
+    def gaps(self) -> tuple[GapState, ...]:
+        """Booked time without energy."""
+        return tuple(
+            GapState(device, self.components[device], reason, duration_ms)
+            for (device, reason), duration_ms in self._shown.gaps.items()
+            if device in self.components
+        )
+
+
+def _store_other(totals: Totals) -> dict[str, str]:
+    """The shared series of workloads beyond the limit must not fall at a restart, so its sums are kept."""
+    account = totals.workloads.get(OTHER)
+    if account is None:
+        return {}
+    rows = [[component, method, *row] for (component, method), row in account.tallies.items()]
+    return {"other": json.dumps({"tallies": rows, "emissions_ug": account.emissions_ug})}
+
+
+def _restore_other(totals: Totals, meta: Mapping[str, str]) -> None:
+    if "other" not in meta:
+        return
+    stored = json.loads(meta["other"])
+    account = Account(emissions_ug=stored["emissions_ug"])
+    for component, method, *row in stored["tallies"]:
+        account.add(Component(component), Method(method), *row)
+    totals.workloads[OTHER] = account

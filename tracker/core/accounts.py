@@ -1,0 +1,151 @@
+"""What waits to be booked, and what is booked. Plain sums; the counters that are exported are nothing else.
+
+``Pending`` collects the increments of the ticks since the last booking. ``Totals`` only grow, and only by a booking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+from tracker.core.model import (
+    OTHER,
+    Booking,
+    Charge,
+    Component,
+    Entry,
+    GapEntry,
+    GapReason,
+    Kind,
+    Method,
+    Workload,
+)
+from tracker.core.snapshot import Tally
+
+#: While the disk is full, increments wait in memory in at most this many slots; older ones are folded into the next.
+MAX_SLOTS = 72
+#: Remainders of a split: always exported, never counted as workloads.
+REMAINDERS = frozenset({Kind.IDLE, Kind.UNALLOCATED, Kind.SYSTEM, Kind.UNATTRIBUTED, Kind.OTHER})
+
+
+@dataclass(slots=True)
+class Pending:
+    """Increments that wait for the next booking, by their row in the ledger."""
+
+    entries: dict[tuple[int, str, Workload, Method], list[int]] = field(default_factory=dict)  # energy, idle, held
+    gaps: dict[tuple[int, str, GapReason], int] = field(default_factory=dict)
+
+    def charge(self, slot_start_s: int, device: str, method: Method, charges: Iterable[Charge]) -> None:
+        """Add the charges of one device in one piece of time."""
+        entries = self.entries
+        for charge in charges:
+            key = (slot_start_s, device, charge.workload, method)
+            row = entries.get(key)
+            if row is None:
+                entries[key] = [charge.energy_uj, charge.idle_uj, charge.held_ms]
+            else:
+                row[0] += charge.energy_uj
+                row[1] += charge.idle_uj
+                row[2] += charge.held_ms
+
+    def gap(self, slot_start_s: int, device: str, reason: GapReason, duration_ms: int) -> None:
+        """Add time without energy."""
+        key = (slot_start_s, device, reason)
+        self.gaps[key] = self.gaps.get(key, 0) + duration_ms
+
+    def fold(self) -> None:
+        """Keep the number of waiting slots bounded: what is older than the newest ``MAX_SLOTS`` moves into the oldest
+        kept.
+
+        Energy and time stay whole; only their place in the day gets coarser.
+        """
+        slots = sorted({key[0] for key in self.entries} | {key[0] for key in self.gaps})
+        if len(slots) <= MAX_SLOTS:
+            return
+        floor = slots[-MAX_SLOTS]
+        kept = Pending()
+        for (slot, device, workload, method), row in self.entries.items():
+            kept.charge(max(slot, floor), device, method, (Charge(workload, *row),))
+        for (slot, device, reason), duration_ms in self.gaps.items():
+            kept.gap(max(slot, floor), device, reason, duration_ms)
+        self.entries, self.gaps = kept.entries, kept.gaps
+
+    def entry_rows(self) -> tuple[Entry, ...]:
+        """The increments of energy and held time."""
+        return tuple(Entry(*key, *row) for key, row in self.entries.items())
+
+    def gap_rows(self) -> tuple[GapEntry, ...]:
+        """The increments of time without energy."""
+        return tuple(GapEntry(*key, duration_ms) for key, duration_ms in self.gaps.items())
+
+
+@dataclass(slots=True)
+class Account:
+    """Totals of one workload: energy, idle part and held time by component and method, and emissions by basis."""
+
+    tallies: dict[tuple[Component, Method], list[int]] = field(default_factory=dict)
+    emissions_ug: dict[str, int] = field(default_factory=dict)
+    recent_uj: int = 0  # energy of the last booking
+    active_boot_ns: int = 0  # when it last had a charge
+
+    def add(self, component: Component, method: Method, energy_uj: int, idle_uj: int, held_ms: int) -> None:
+        """Add an increment."""
+        row = self.tallies.setdefault((component, method), [0, 0, 0])
+        row[0] += energy_uj
+        row[1] += idle_uj
+        row[2] += held_ms
+
+    def rows(self) -> tuple[Tally, ...]:
+        """As frozen data."""
+        return tuple(Tally(component, method, *row) for (component, method), row in self.tallies.items())
+
+
+@dataclass(slots=True)
+class Totals:
+    """The counters: by device, workload and gap. ``folded`` workloads share the account of OTHER (bounded series)."""
+
+    devices: dict[str, int] = field(default_factory=dict)
+    workloads: dict[Workload, Account] = field(default_factory=dict)
+    gaps: dict[tuple[str, GapReason], int] = field(default_factory=dict)
+    folded: set[Workload] = field(default_factory=set)
+    folded_boot_ns: dict[Workload, int] = field(default_factory=dict)
+
+    def account(self, workload: Workload) -> Account:
+        """The account that a workload's energy is added to."""
+        return self.workloads.setdefault(OTHER if workload in self.folded else workload, Account())
+
+    def apply(self, booking: Booking, components: Mapping[str, Component], boot_ns: int) -> None:
+        """Add a booking. ``components``: of each device in it."""
+        for account in self.workloads.values():
+            account.recent_uj = 0
+        for entry in booking.entries:
+            self.devices[entry.device] = self.devices.get(entry.device, 0) + entry.energy_uj
+            account = self.account(entry.workload)
+            account.add(components[entry.device], entry.method, entry.energy_uj, entry.idle_uj, entry.held_ms)
+            account.recent_uj += entry.energy_uj
+            account.active_boot_ns = boot_ns
+            if entry.workload in self.folded:
+                self.folded_boot_ns[entry.workload] = boot_ns
+        for row in booking.emissions:
+            account = self.account(row.workload)
+            account.emissions_ug[row.basis] = account.emissions_ug.get(row.basis, 0) + row.emissions_ug
+        for gap in booking.gaps:
+            key = (gap.device, gap.reason)
+            self.gaps[key] = self.gaps.get(key, 0) + gap.duration_ms
+
+    def with_unbooked(self, booking: Booking, components: Mapping[str, Component], boot_ns: int) -> Totals:
+        """A copy that already contains a booking the ledger could not take: what to show until it can."""
+        copy = deepcopy(self)
+        copy.apply(booking, components, boot_ns)
+        return copy
+
+    def forget(self, before_boot_ns: int) -> None:
+        """Drop workloads without a charge since then; their totals stay in the ledger and are read back on return."""
+        for workload, account in list(self.workloads.items()):
+            if account.active_boot_ns < before_boot_ns and workload.kind not in REMAINDERS:
+                del self.workloads[workload]
+        for workload, boot_ns in list(self.folded_boot_ns.items()):
+            if boot_ns < before_boot_ns:
+                self.folded.discard(workload)
+                del self.folded_boot_ns[workload]
