@@ -1,0 +1,105 @@
+"""A fixed number of slots for connections, each with a worker thread that is started when needed and ends when idle.
+
+When all slots are taken, the oldest client that has not finished its request gives way; if all have, the one that has
+taken longest to read its answer, once it had a fair while. So neither a crowd of silent clients nor one of slow
+readers can keep Prometheus out.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+
+from tracker.web.connection import Connection, Phase
+
+_FAIR_WRITE_S = 2.0  # a local reader takes the whole page in milliseconds
+_RECHECK_S = 0.2  # how soon to look for another victim when the first has not gone yet
+_IDLE_S = 30.0  # longer than a scrape interval, so that a regular scrape finds its thread waiting
+
+
+class Pool:
+    """Runs at most ``slots`` connections at once."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._changed = threading.Condition()
+        self._live: list[Connection] = []  # oldest first
+        self._queue: deque[Connection] = deque()
+        self._threads: set[threading.Thread] = set()
+        self._idle = 0
+        self._closing = False
+
+    def run(self, connection: Connection) -> None:
+        """Serve it in a worker. Waits for a slot, making one free if it can."""
+        with self._changed:
+            while len(self._live) >= self._slots and not self._closing:
+                victim = _victim(self._live, time.monotonic())
+                if victim is not None:
+                    victim.drop()
+                self._changed.wait(_RECHECK_S)
+            if self._closing:
+                connection.drop()
+            self._live.append(connection)
+            self._queue.append(connection)
+            if self._idle < len(self._queue) and len(self._threads) < self._slots:
+                self._start_worker()
+            self._changed.notify_all()
+
+    def close(self, within_s: float) -> None:
+        """Let answers in progress finish for half the time, then break off whatever is left."""
+        half_s = time.monotonic() + within_s / 2
+        end_s = half_s + within_s / 2
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            for connection in self._live:
+                if connection.phase is Phase.READING:
+                    connection.drop()
+            self._changed.wait_for(lambda: not self._live, half_s - time.monotonic())
+            for connection in self._live:
+                connection.drop()
+            self._changed.wait_for(lambda: not self._live, max(0.0, end_s - time.monotonic()))
+            threads = tuple(self._threads)
+        for thread in threads:  # one that hangs in a route is a daemon thread and ends with the process
+            thread.join(max(0.0, end_s - time.monotonic()))
+
+    def _start_worker(self) -> None:
+        thread = threading.Thread(target=self._work, name="wattledger-web", daemon=True)
+        try:
+            thread.start()
+        except (
+            RuntimeError
+        ):  # no more threads for this process; those there are will come to it, or the client gives up
+            return
+        self._threads.add(thread)
+
+    def _work(self) -> None:
+        connection = self._next(None)
+        while connection is not None:
+            connection.serve()
+            connection = self._next(connection)
+
+    def _next(self, done: Connection | None) -> Connection | None:
+        """Give the slot of ``done`` back and wait for another connection. None: this thread may end."""
+        with self._changed:
+            if done is not None:
+                self._live.remove(done)
+                self._changed.notify_all()
+            self._idle += 1
+            self._changed.wait_for(lambda: self._queue or self._closing, _IDLE_S)
+            self._idle -= 1
+            if self._queue:
+                return self._queue.popleft()
+            self._threads.discard(threading.current_thread())
+            return None
+
+
+def _victim(live: list[Connection], now_s: float) -> Connection | None:
+    """Which of the live connections, oldest first, gives way. None: all of them are being answered at a fair pace."""
+    waiting = [connection for connection in live if not connection.dropped]
+    for connection in waiting:
+        if connection.phase is Phase.READING:
+            return connection
+    slow = [c for c in waiting if c.phase is Phase.WRITING and now_s - c.since_s > _FAIR_WRITE_S]
+    return min(slow, key=lambda c: c.since_s, default=None)
