@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tracker.core.accounts import REMAINDERS, Account, Pending, Totals
 from tracker.core.carbon import weigh
@@ -78,11 +79,11 @@ class Bookkeeper:
             sensors=tuple(s for key, s in sensors.items() if self._known_sensors.get(key) != s),
             factors=tuple(f for f in factors if f.factor_id not in self._known_factors),
             booked_until_ms=until_ms,
-            meta={**meta, **_store_other(self.totals)},
+            meta=meta,
         )
         try:
             self._admit(entries)
-            self._ledger.book(booking)
+            self._ledger.book(replace(booking, meta={**meta, **_store_other(self.totals, booking, self.components)}))
         except LedgerUnavailable as error:
             self._wait(booking, boot_ns, str(error))
             return False
@@ -178,11 +179,17 @@ class Bookkeeper:
         )
 
 
-def _store_other(totals: Totals) -> dict[str, str]:
-    """The shared series of workloads beyond the limit must not fall at a restart, so its sums are kept."""
-    account = totals.workloads.get(OTHER)
-    if account is None:
+def _store_other(totals: Totals, booking: Booking, components: Mapping[str, Component]) -> dict[str, str]:
+    """The shared series of workloads beyond the limit must not fall at a restart: its sums, this booking included."""
+    if OTHER not in totals.workloads and not totals.folded:
         return {}
+    folded = replace(
+        booking,
+        entries=tuple(entry for entry in booking.entries if entry.workload in totals.folded),
+        emissions=tuple(row for row in booking.emissions if row.workload in totals.folded),
+        gaps=(),
+    )
+    account = totals.only(OTHER).with_unbooked(folded, components, 0).account(OTHER)
     rows = [[component, method, *row] for (component, method), row in account.tallies.items()]
     return {"other": json.dumps({"tallies": rows, "emissions_ug": account.emissions_ug})}
 

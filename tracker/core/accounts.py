@@ -140,6 +140,10 @@ class Totals:
         copy.apply(booking, components, boot_ns)
         return copy
 
+    def only(self, workload: Workload) -> Totals:
+        """The totals of one account, with the same folding."""
+        return Totals(workloads={workload: self.workloads.get(workload, Account())}, folded=self.folded)
+
     def forget(self, before_boot_ns: int) -> None:
         """Drop workloads without a charge since then; their totals stay in the ledger and are read back on return."""
         for workload, account in list(self.workloads.items()):
