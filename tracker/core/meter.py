@@ -155,18 +155,23 @@ def _may_wrap_twice(old: Mark, new: Mark, sensor: Sensor) -> bool:
     return plausible(sensor.counter_range_uj, new.boot_ns - old.boot_ns, sensor.max_power_mw)
 
 
+def _rise(old: Mark, new: Mark, sensor: Sensor) -> Span | None:
+    """The energy from ``old`` to ``new`` if that much can have been used since the counter last moved."""
+    delta_uj = new.counter_uj - old.counter_uj
+    if plausible(delta_uj, old.still_ns + new.boot_ns - old.boot_ns, sensor.max_power_mw):
+        return Span(old.boot_ns, new.boot_ns, delta_uj)
+    return None
+
+
 def _continue(old: Mark, new: Mark, sensor: Sensor) -> Step | Wrap | None:
     """The energy from ``old`` to ``new`` if they are plausibly positions of one counter."""
-    elapsed_ns = new.boot_ns - old.boot_ns
-    delta_uj = new.counter_uj - old.counter_uj
-    if delta_uj >= 0:
-        if plausible(delta_uj, elapsed_ns + old.still_ns, sensor.max_power_mw):
-            return Step(Span(old.boot_ns, new.boot_ns, delta_uj))
-        return None
+    rise = _rise(old, new, sensor)
+    if rise is not None:
+        return Step(rise)
     if sensor.counter_range_uj is None:
         return None
-    unwrapped_uj = delta_uj + sensor.counter_range_uj
-    if plausible(unwrapped_uj, elapsed_ns, sensor.max_power_mw):
+    unwrapped_uj = new.counter_uj - old.counter_uj + sensor.counter_range_uj
+    if plausible(unwrapped_uj, new.boot_ns - old.boot_ns, sensor.max_power_mw):
         return Wrap(Span(old.boot_ns, new.boot_ns, unwrapped_uj))
     return None
 
@@ -189,8 +194,5 @@ def _decide(state: CounterState, mark: Mark, sensor: Sensor) -> tuple[CounterSta
 def _after_suspend(old: Mark, new: Mark, sensor: Sensor) -> tuple[CounterState, Case]:
     """A counter that ran through the sleep is believed; one that fell, or may have wrapped, is a new baseline."""
     gap = Gap(old.boot_ns, new.boot_ns, GapReason.SUSPEND)
-    delta_uj = new.counter_uj - old.counter_uj
-    trusted = plausible(delta_uj, new.boot_ns - old.boot_ns, sensor.max_power_mw)
-    if trusted and not _may_wrap_twice(old, new, sensor):
-        return CounterState(new), Suspended(gap, Span(old.boot_ns, new.boot_ns, delta_uj))
-    return CounterState(new), Suspended(gap, None)
+    span = None if _may_wrap_twice(old, new, sensor) else _rise(old, new, sensor)
+    return CounterState(new), Suspended(gap, span)
