@@ -23,10 +23,10 @@ SLOT_NS = SLOT_S * NS_PER_S
 
 
 def energy_of(power_mw: int, duration_ns: int) -> int:
-    """Energy in µJ of a constant power: mW x ns is pJ, a millionth of a µJ. Truncates towards zero."""
+    """Energy in µJ of a constant power: mW x ns is pJ, a millionth of a µJ. Rounds down."""
     return power_mw * duration_ns // 1_000_000
 
 
 def power_of(energy_uj: int, duration_ns: int) -> int:
-    """Mean power in mW of an energy over a duration > 0. Truncates towards zero."""
+    """Mean power in mW of an energy over a duration > 0. Rounds down."""
     return energy_uj * 1_000_000 // duration_ns
