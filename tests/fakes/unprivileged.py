@@ -1,0 +1,53 @@
+"""Being less than root, for tests of file permissions that root would pass.
+
+``drop_dac`` sets aside the two capabilities that let root read any file, in this thread only; ``regain_dac`` takes them
+up again. Without privileges both do nothing, and nothing is needed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_VERSION_3 = 0x20080522  # linux/capability.h
+_DAC_OVERRIDE, _DAC_READ_SEARCH = 1, 2
+
+
+class _Header(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _Data(ctypes.Structure):
+    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+
+
+def drop_dac() -> None:
+    """File modes apply to this thread from now on."""
+    _set_effective(drop=1 << _DAC_OVERRIDE | 1 << _DAC_READ_SEARCH)
+
+
+def regain_dac() -> None:
+    """Everything permitted is effective again."""
+    _set_effective(drop=0)
+
+
+@contextmanager
+def without_dac() -> Iterator[None]:
+    drop_dac()
+    try:
+        yield
+    finally:
+        regain_dac()
+
+
+def _set_effective(drop: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = _Header(_VERSION_3, 0)
+    data = (_Data * 2)()
+    if libc.capget(ctypes.byref(header), data) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    data[0].effective = data[0].permitted & ~drop
+    if libc.capset(ctypes.byref(header), data) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -1,0 +1,309 @@
+"""Every source of the registry, in every state its hardware can be in, keeps the same promises.
+
+A source is picked up by itself; it only has to bring `tests/sources/world_<name>.py`. What a user would lose otherwise
+is in the name of each test.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from tests.sources.world import SourceWorld
+from tracker.core.model import Finding, GapReason, Level
+from tracker.sources.estimate import EstimateSource
+from tracker.sources.interface import Batch, Source, SourceAbsent, SourceDenied, SourceError, SourceFailed
+from tracker.sources.rapl import RaplSource
+
+#: Simulated seconds within which a source must be back by itself once its hardware is.
+BACK_WITHIN_S = 300
+STATES = ("absent", "denied", "remove", "garbage")
+
+
+def registered() -> tuple[type[Source], ...]:
+    """The registry's sources and the demo; while the registry cannot be imported, those that are ready."""
+    try:
+        registry = importlib.import_module("tracker.registry")
+    except ImportError:
+        return (RaplSource, EstimateSource)
+    return tuple(source for source, _ in (*registry.SOURCES, registry.DEMO))
+
+
+def world_class(name: str) -> type[SourceWorld]:
+    module = importlib.import_module(f"tests.sources.world_{name}")
+    world: type[SourceWorld] = module.World
+    return world
+
+
+def has_world(name: str) -> bool:
+    return Path(__file__).with_name(f"world_{name}.py").exists()
+
+
+SOURCES = registered()
+NAMES = [source.name for source in SOURCES if has_world(source.name)]
+
+
+def cases() -> list[ParameterSet]:
+    """Every source with every state; one it cannot have is shown with the reason."""
+    found = []
+    for name in NAMES:
+        for state in STATES:
+            reason = world_class(name).not_applicable.get(state)
+            label = f"{name}-{state}" if reason is None else f"{name}-{state} not applicable: {reason}"
+            found.append(pytest.param(name, state, reason, id=label))
+    return found
+
+
+@pytest.fixture
+def worlds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worlds]:
+    made = Worlds(tmp_path, monkeypatch)
+    yield made
+    made.close()
+
+
+class Worlds:
+    """Makes the world of a source and undoes it, with every source that was opened in it, after the test."""
+
+    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._tmp_path, self._monkeypatch = tmp_path, monkeypatch
+        self._world: SourceWorld | None = None
+        self._sources: list[Source] = []
+
+    def make(self, name: str) -> SourceWorld:
+        self._world = world_class(name)(self._tmp_path, self._monkeypatch)
+        return self._world
+
+    def source(self) -> Source:
+        assert self._world is not None
+        self._sources.append(self._world.source())
+        return self._sources[-1]
+
+    def close(self) -> None:
+        for source in self._sources:
+            source.close()
+        if self._world is not None:
+            self._world.close()
+
+
+class Watcher:
+    """Reads a source and holds it to what every batch promises."""
+
+    def __init__(self, world: SourceWorld, source: Source) -> None:
+        self.world, self.source = world, source
+        self.inventory: set[str] | None = None
+        self.last_boot_ns: dict[str, int] = {}
+
+    def open(self) -> None:
+        self.source.open()
+        self.inventory = None
+
+    def read(self) -> Batch:
+        """One read, a period later."""
+        self.world.advance(self.source.period_s)
+        batch = self.source.read()
+        self._check(batch)
+        return batch
+
+    def read_many(self, number: int) -> list[Batch]:
+        return [self.read() for _ in range(number)]
+
+    def until_all_are_back(self, wanted: set[str]) -> None:
+        """Go on as the daemon does (after a failure: close, wait, open) until every sensor reads again."""
+        waited_s, seen, opened = 0.0, set[str](), True
+        while not wanted <= seen and waited_s < BACK_WITHIN_S:
+            try:
+                if not opened:
+                    self.open()
+                    opened = True
+                seen |= {reading.sensor for reading in self.read().readings}
+                waited_s += self.source.period_s
+            except SourceError:
+                opened = False
+                self.source.close()
+                self.world.advance(60)
+                waited_s += 60
+        assert wanted <= seen, f"not back within {BACK_WITHIN_S} s: {wanted - seen}"
+
+    def _check(self, batch: Batch) -> None:
+        if self.inventory is None:
+            assert batch.sensors is not None, "the first batch after open brings the inventory"
+        if batch.sensors is not None:
+            self._check_inventory(batch)
+        assert self.inventory is not None
+        read, failed = [r.sensor for r in batch.readings], [m.sensor for m in batch.missing]
+        assert set(read) | set(failed) <= self.inventory, "only sensors of the inventory are reported"
+        assert not set(read) & set(failed), "a sensor is read or missing, not both"
+        assert all(missing.detail for missing in batch.missing), "a gap says in words what happened"
+        for reading in batch.readings:
+            assert reading.counter_uj is not None or reading.power_mw is not None
+            assert reading.counter_uj != 0, "absence is never zero"
+            assert reading.power_mw != 0, "absence is never zero"
+            assert (reading.counter_uj or 0) >= 0
+            assert (reading.power_mw or 0) >= 0
+            assert reading.boot_ns > self.last_boot_ns.get(reading.sensor, 0), "time goes on"
+            self.last_boot_ns[reading.sensor] = reading.boot_ns
+
+    def _check_inventory(self, batch: Batch) -> None:
+        sensors = batch.sensors or ()
+        keys = [sensor.key for sensor in sensors]
+        assert len(keys) == len(set(keys)), "keys are unique"
+        for sensor in sensors:
+            assert sensor.source == self.source.name
+            assert sensor.scopes
+            assert sensor.sensor
+            assert sensor.max_power_mw > 0
+        self.inventory = set(keys)
+
+
+def keys_read(batches: list[Batch]) -> set[str]:
+    return {reading.sensor for batch in batches for reading in batch.readings}
+
+
+def assert_remedied(findings: tuple[Finding, ...]) -> None:
+    """What is not well comes with the step that would mend it."""
+    for finding in findings:
+        assert finding.message
+        assert finding.level is Level.OK or finding.remedy, f"no remedy: {finding.message}"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_a_source_brings_a_world_to_be_tested_in(source: type[Source]) -> None:
+    assert has_world(source.name), f"tests/sources/world_{source.name}.py is missing"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_healthy_source_reads_every_sensor(name: str, worlds: Worlds) -> None:
+    world = worlds.make(name)
+    watcher = Watcher(world, worlds.source())
+    watcher.open()
+    batches = watcher.read_many(6)
+    assert watcher.inventory
+    assert keys_read(batches) == watcher.inventory
+    assert all(batch.sensors is None for batch in batches[1:]), "an inventory that did not change is not sent again"
+    assert not [missing for batch in batches for missing in batch.missing]
+    assert_remedied(watcher.source.check())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_keys_are_stable_so_that_counters_continue(name: str, worlds: Worlds) -> None:
+    """Over a re-open, and over a restart of the daemon (a new object)."""
+    world = worlds.make(name)
+    watcher = Watcher(world, worlds.source())
+    watcher.open()
+    watcher.read()
+    keys = watcher.inventory
+    watcher.source.close()
+    watcher.open()
+    watcher.read()
+    assert watcher.inventory == keys
+    watcher.source.close()
+    again = Watcher(world, worlds.source())
+    again.open()
+    again.read()
+    assert again.inventory == keys
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_close_can_be_called_twice_and_in_any_state(name: str, worlds: Worlds) -> None:
+    world = worlds.make(name)
+    source = worlds.source()
+    source.close()
+    source.close()
+    source.open()
+    world.advance(source.period_s)
+    source.read()
+    source.close()
+    source.close()
+    source.open()
+    source.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_check_works_opened_or_not_and_changes_nothing(name: str, worlds: Worlds) -> None:
+    world = worlds.make(name)
+    watcher = Watcher(world, worlds.source())
+    before = watcher.source.check()
+    assert before
+    assert_remedied(before)
+    watcher.open()
+    watcher.read()
+    assert watcher.source.check()
+    assert watcher.read().sensors is None
+    watcher.source.close()
+    assert watcher.source.check()
+
+
+@pytest.mark.parametrize(("name", "state", "reason"), cases())
+def test_a_fault_is_named_and_passes_by_itself(name: str, state: str, reason: str | None, worlds: Worlds) -> None:
+    """Never a zero, never a crash, always a remedy; and back when the hardware is."""
+    if reason is not None:
+        assert reason.strip()
+        return
+    world = worlds.make(name)
+    watcher = Watcher(world, worlds.source())
+    watcher.open()
+    watcher.read_many(3)
+    wanted = set(watcher.inventory or ())
+    if state in {"absent", "denied"}:
+        watcher.source.close()
+        getattr(world, state)()
+        _cannot_begin(watcher, state)
+    else:
+        getattr(world, state)()
+        _fails_while_running(watcher)
+    findings = watcher.source.check()
+    assert [finding for finding in findings if finding.level is not Level.OK], "check is silent about the fault"
+    assert_remedied(findings)
+    watcher.source.close()
+    assert_remedied(watcher.source.check())
+    world.restore()
+    watcher.open()
+    watcher.until_all_are_back(wanted)
+
+
+@pytest.mark.parametrize(("name", "state", "reason"), cases())
+def test_a_running_source_comes_back_without_being_opened_anew(
+    name: str, state: str, reason: str | None, worlds: Worlds
+) -> None:
+    """Only a source that raises is closed and opened, as the daemon does."""
+    if reason is not None or state not in {"remove", "garbage"}:
+        return
+    world = worlds.make(name)
+    watcher = Watcher(world, worlds.source())
+    watcher.open()
+    watcher.read_many(3)
+    wanted = set(watcher.inventory or ())
+    getattr(world, state)()
+    _fails_while_running(watcher)
+    world.restore()
+    watcher.until_all_are_back(wanted)
+
+
+def _cannot_begin(watcher: Watcher, state: str) -> None:
+    """Absent: open says so. Denied: open says so and how to mend it, or every read is a gap."""
+    if state == "absent":
+        with pytest.raises(SourceAbsent):
+            watcher.open()
+        return
+    try:
+        watcher.open()
+    except SourceDenied as error:
+        denied = error
+    else:
+        reasons = {missing.reason for batch in watcher.read_many(2) for missing in batch.missing}
+        assert reasons == {GapReason.PERMISSION}
+        return
+    assert denied.remedy
+
+
+def _fails_while_running(watcher: Watcher) -> None:
+    """Within three reads there is a gap or a failure."""
+    try:
+        batches = watcher.read_many(3)
+    except SourceFailed:
+        return
+    assert any(batch.missing for batch in batches)
