@@ -1,8 +1,8 @@
-"""From power readings to energy, where there is no counter: the trapezoid, or the rectangle for readings that are
-means.
+"""From power readings to energy, where there is no counter: the trapezoid, or the rectangle for means.
 
 Rules of this file: energy is only claimed between two readings that are close enough together; anything else is a gap.
-A power above the plausible maximum is dropped as if it had not been read (P5). Time asleep is never integrated.
+A power above the plausible maximum is dropped as if it had not been read (P5), and so is a reading that is not later
+than the last. Time asleep is never integrated.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Integrated:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """An impossible power: ignored, the next reading is compared with the one before it."""
+    """An impossible power or time: ignored, the next reading is compared with the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,7 @@ def integrate(
     """Take one reading that carries a power. ``max_gap_ns``: the longest time that two readings may be joined over.
 
     Instantaneous powers are joined by the trapezoid. A reading that is already the mean of the time before it counts
-    as a
-    right-aligned rectangle: a trapezoid would smear it a second time.
+    as a right-aligned rectangle: a trapezoid would smear it a second time.
     """
     if reading.power_mw is None:
         raise ValueError(f"{sensor.key}: the power meter was given a reading without a power")
@@ -67,6 +66,8 @@ def integrate(
     if state is None:
         return new, Baseline()
     elapsed_ns = new.boot_ns - state.boot_ns
+    if elapsed_ns <= 0:
+        return state, Dropped()
     if elapsed_ns - (new.mono_ns - state.mono_ns) > SUSPEND_NS:
         return new, Broken(Gap(state.boot_ns, new.boot_ns, GapReason.SUSPEND))
     if elapsed_ns > max_gap_ns:
