@@ -1,9 +1,9 @@
 """The idle floor of a device: configured, or learned while nobody uses it.
 
 Learned as a low quantile that follows slowly upwards: one unused tick with less power lowers it at once, more power
-raises it
-by 1/720 of the difference per tick (an hour at 5 s). Until a device has been seen unused its floor is 0: all its
-energy is dynamic, nothing is invented.
+raises it by 1/720 of the difference per tick (an hour at 5 s). A tick without any energy teaches nothing: a counter
+that stood still would wipe out the floor. Until a device has been seen unused its floor is 0: all its energy is
+dynamic, nothing is invented.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _RISE = 720
 
 def learn(floor_mw: int | None, power_mw: int, *, used: bool) -> int | None:
     """The new floor after a tick of mean power ``power_mw``."""
-    if used:
+    if used or power_mw <= 0:
         return floor_mw
     if floor_mw is None or power_mw <= floor_mw:
         return power_mw
