@@ -1,9 +1,9 @@
 """Cutting time at slot edges. Slots are 300 s, aligned to UTC, and never go back.
 
 Wall time is boot time plus an offset. When the wall clock steps, the offset changes: time before the step keeps the
-old offset. A
-step back would land in slots that are closed; the floor keeps such time in the slot that is open (closed slots never
-change, no slot exists twice). A step forward leaves slots that never were; the agent records a clock_step gap for them.
+old offset. A step back would land in slots that are closed; the floor keeps such time in the slot that is open (closed
+slots never change, no slot exists twice). A step forward leaves slots that never were; the agent records a clock_step
+gap for them.
 """
 
 from __future__ import annotations
@@ -44,8 +44,13 @@ def cut(start_boot_ns: int, end_boot_ns: int, offset_ns: int, floor_slot_s: int)
 
 
 def divide(energy_uj: int, start_boot_ns: int, end_boot_ns: int, pieces: tuple[Piece, ...]) -> list[int]:
-    """The energy of [start, end) in each of its pieces, in proportion to time; sums to ``energy_uj`` exactly."""
+    """The energy of [start, end) in each of its pieces, in proportion to time; sums to ``energy_uj`` exactly.
+
+    Raises ValueError when there is energy but no time to put it in: it would be lost without a trace.
+    """
     if not pieces:
+        if energy_uj:
+            raise ValueError("energy needs a piece of time to be booked in")
         return []
     length_ns = end_boot_ns - start_boot_ns
     marks = [energy_uj * (piece.end_boot_ns - start_boot_ns) // length_ns for piece in pieces]
