@@ -1,0 +1,50 @@
+"""Reading totals back: what a restarting agent needs. Cost grows with devices and workloads, not with history."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from tracker.core.model import Component, GapReason, Method, Workload
+from tracker.core.snapshot import Tally
+from tracker.ledger.booking import FIND_WORKLOAD
+from tracker.ledger.interface import DeviceTotal, Opening, WorkloadTotals
+from tracker.ledger.rows import CURSOR_COLUMNS, SENSOR_COLUMNS, column_list, cursor_of, sensor_of, workload_row
+
+_CURSORS = f"SELECT {column_list(CURSOR_COLUMNS)} FROM cursor"  # noqa: S608 - built from field names of this program
+_DEVICES = f"""SELECT (SELECT coalesce(sum(energy_uj), 0) FROM device_total WHERE device_id = device.device_id),
+    {column_list(SENSOR_COLUMNS)} FROM device ORDER BY device_id"""  # noqa: S608 - as above
+_GAPS = "SELECT key, reason, duration_ms FROM gap_total JOIN device USING (device_id)"
+_TOTALS = """SELECT (SELECT coalesce(sum(energy_uj), 0) FROM device_total),
+    (SELECT coalesce(sum(energy_uj), 0) FROM workload_total), booked_until_ms FROM head"""
+_TALLIES = """SELECT component, method, energy_uj, idle_uj, held_ms FROM workload_total WHERE workload_id = ?"""
+_EMISSIONS = "SELECT basis, emissions_ug FROM emission_total WHERE workload_id = ?"
+
+
+def read_opening(connection: sqlite3.Connection) -> Opening:
+    """Everything in ``Opening``. Raises sqlite3.Error."""
+    total_energy_uj, charged_energy_uj, booked_until_ms = connection.execute(_TOTALS).fetchone()
+    devices = {}
+    for energy_uj, *row in connection.execute(_DEVICES):
+        sensor = sensor_of(tuple(row))
+        devices[sensor.key] = DeviceTotal(sensor, sensor.method, energy_uj)
+    return Opening(
+        cursors={row[0]: cursor_of(row) for row in connection.execute(_CURSORS)},
+        devices=devices,
+        gaps={(key, GapReason(reason)): ms for key, reason, ms in connection.execute(_GAPS)},
+        booked_until_ms=booked_until_ms,
+        meta=dict(connection.execute("SELECT key, value FROM meta")),
+        total_energy_uj=total_energy_uj,
+        charged_energy_uj=charged_energy_uj,
+    )
+
+
+def read_totals(connection: sqlite3.Connection, workload: Workload) -> WorkloadTotals:
+    """Committed totals of one label set, empty if it was never seen. Raises sqlite3.Error."""
+    found = connection.execute(FIND_WORKLOAD, workload_row(workload)).fetchone()
+    if found is None:
+        return WorkloadTotals(workload)
+    tallies = tuple(
+        Tally(Component(component), Method(method), *sums)
+        for component, method, *sums in connection.execute(_TALLIES, found)
+    )
+    return WorkloadTotals(workload, tallies, dict(connection.execute(_EMISSIONS, found)))
