@@ -5,13 +5,14 @@ The policies, per component:
 - GPU, held by someone (a process on it): its idle floor and held time go to the holders in equal parts, the rest by SM
   time; without SM times by memory, without memory equally.
 - GPU in MIG instances: floor and held time by SMs (free instances are idle, SMs in no instance unallocated), the rest
-by
-  SMs x activity of the instances with holders.
+  by SMs x activity of the instances with holders.
 - GPU without a known holder: idle. If it uses clearly more than its floor, somebody was there unseen: unattributed.
-- CPU: the floor is idle; the rest goes by CPU time, the operating system's own included. Held time by CPU time of
-capacity.
+- CPU: the floor is idle; the rest goes by CPU time, the operating system's own included. Held time goes by CPU time of
+  capacity.
 - DRAM: by bytes of capacity; free memory is idle.
 - Anything else, and any time whose owner was not observed: unattributed.
+
+Observations are taken as they come: a weight below 0 counts as 0, and whatever they say, the sums hold.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ from tracker.core.rounding import apportion
 def split(
     component: Component, device: str, energy_uj: int, idle_uj: int, held_ms: int, seen: Observation
 ) -> tuple[Charge, ...]:
-    """Charge one device's energy in one piece of time. ``idle_uj`` <= ``energy_uj`` is the part below its floor."""
+    """Charge one device's energy in one piece of time. ``idle_uj`` (at most ``energy_uj``) is the part below its
+    floor."""
+    idle_uj = min(idle_uj, energy_uj)
     match component:
         case Component.GPU:
             return split_gpu(energy_uj, idle_uj, held_ms, seen.gpu.get(device, GpuHolding()))
@@ -70,26 +73,23 @@ def split_gpu(energy_uj: int, idle_uj: int, held_ms: int, holding: GpuHolding) -
 def _capacity(holding: GpuHolding) -> tuple[list[Workload], list[int]]:
     """Who holds how much of the GPU: the holders first, in their order, then the nobodies."""
     names = [holder.workload for holder in holding.holders]
-    if not holding.instance_sms:
+    if holding.instance_sms <= 0:
         return (names, [1] * len(names)) if names else ([IDLE], [1])
-    held = [holder.sm_count for holder in holding.holders]
+    held = [max(0, holder.sm_count) for holder in holding.holders]
     free_sms = max(0, holding.instance_sms - sum(held))
     spare_sms = max(0, holding.sm_total - max(holding.instance_sms, sum(held)))
-    weights = [*held, free_sms, spare_sms]
-    if not sum(weights):
-        weights = [*([1] * len(names)), 0 if names else 1, 0]
-    return [*names, IDLE, UNALLOCATED], weights
+    return [*names, IDLE, UNALLOCATED], [*held, free_sms, spare_sms]
 
 
 def _activity(holders: Sequence[Holder], *, partitioned: bool) -> list[int]:
     """Weights of the energy above the floor: never all zero."""
-    active = [holder.sm_weight for holder in holders]
+    active = [max(0, holder.sm_weight) for holder in holders]
     if partitioned:
-        sms = [holder.sm_count for holder in holders]
+        sms = [max(0, holder.sm_count) for holder in holders]
         by_both = [weight * count for weight, count in zip(active, sms, strict=True)]
         candidates = [by_both, sms, active]
     else:
-        candidates = [active, [holder.memory_weight for holder in holders]]
+        candidates = [active, [max(0, holder.memory_weight) for holder in holders]]
     return next((weights for weights in candidates if any(weights)), [1] * len(holders))
 
 
@@ -99,7 +99,7 @@ def split_cpu(
     """Charge a CPU package by CPU time (of the whole node: packages are not told apart)."""
     used = [share for share in shares if share.weight > 0]
     if not used:
-        return (Charge(IDLE, idle_uj, idle_uj, held_ms), Charge(UNATTRIBUTED, energy_uj - idle_uj, 0, 0))
+        return _charges([IDLE, UNATTRIBUTED], [0, energy_uj - idle_uj], [idle_uj, 0], [0, held_ms])
     weights = [share.weight for share in used]
     free_us = max(0, capacity_us - sum(weights))
     dynamic = [*apportion(energy_uj - idle_uj, weights), 0]
@@ -110,10 +110,10 @@ def split_cpu(
 def split_dram(energy_uj: int, held_ms: int, shares: Sequence[Share], capacity_bytes: int) -> tuple[Charge, ...]:
     """Charge memory by the bytes that are held; free memory is idle."""
     used = [share for share in shares if share.weight > 0]
+    if not used:
+        return unattributed(energy_uj, held_ms)
     weights = [share.weight for share in used]
     weights.append(max(0, capacity_bytes - sum(weights)))
-    if not sum(weights):
-        return unattributed(energy_uj, held_ms)
     parts = apportion(energy_uj, weights)
     floor = [*([0] * len(used)), parts[-1]]
     dynamic = [*parts[:-1], 0]
