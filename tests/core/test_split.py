@@ -1,4 +1,4 @@
-"""Who pays for a joule: each split sums to the device's energy and held time exactly, and every rest has a name (P1)."""
+"""Who pays for a joule: each split sums to the energy and held time of the device, and every rest has a name (P1)."""
 
 from __future__ import annotations
 
