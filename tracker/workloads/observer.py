@@ -1,0 +1,158 @@
+"""Who used the node in a tick, from cgroups and GPU processes: the generic observer."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from tracker.core.model import (
+    SYSTEM,
+    DeviceUse,
+    Finding,
+    GpuHolding,
+    Level,
+    Moment,
+    Observation,
+    Share,
+    Workload,
+)
+from tracker.core.units import NS_PER_S, NS_PER_US
+from tracker.sysfs import Roots
+from tracker.workloads.cgroups import Tree
+from tracker.workloads.checks import findings, in_cgroup_namespace
+from tracker.workloads.counters import find_hierarchies
+from tracker.workloads.cputime import charge, measure
+from tracker.workloads.holdings import holding
+from tracker.workloads.interface import Identity, Observer, Resolver
+from tracker.workloads.memory import memory_by_workload
+from tracker.workloads.names import Names, Users
+from tracker.workloads.node import NodeTotals
+from tracker.workloads.processes import Owners
+
+FULL_WALK_NS = 60 * NS_PER_S
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the generic observer."""
+
+    #: Systemd units that are workloads of their own, as shell patterns ("nginx.service", "ml-*.service", "*"). The
+    #: others are the operating system, unless they use a GPU. Each costs one series per component.
+    units: tuple[str, ...] = ()
+    #: Where user names are looked up; in a container, the host's file.
+    passwd_file: str = "/etc/passwd"  # noqa: S105 - a path
+    #: Counter files that stay open, two per workload; at most half of what the process may open.
+    open_files: int = 512
+
+
+class CgroupObserver(Observer):
+    """Weights by cgroup: CPU time, bytes of memory, and the owners of GPU processes."""
+
+    def __init__(self, roots: Roots, options: Options | None = None, resolvers: Sequence[Resolver] = ()) -> None:
+        options = options or Options()
+        self._roots = roots
+        self._resolvers = tuple(resolvers)
+        self._open_files = min(options.open_files, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+        self._names = Names(resolvers, options.units, Users(Path(options.passwd_file)))
+        self._node = NodeTotals(roots)
+        self._owners = Owners(roots.procfs, namespaced=in_cgroup_namespace(roots.procfs))
+        self._tree: Tree | None = None
+        self._whole_node = False  # the root cgroup counts the CPU time of the node
+        self._measured_ns: int | None = None
+        self._walked_ns = 0
+        self._joined = (0, 0)
+
+    def observe(self, moment: Moment, uses: Mapping[str, DeviceUse]) -> Observation:
+        """See ``Observer``. The operating system's share is what the workloads leave of the node's busy time; where
+        clocks of different accuracy disagree it is 0 at least, and the workloads keep what was measured."""
+        self._names.begin_tick()
+        tree = self._refreshed_tree(moment)
+        cpu, capacity_us = self._cpu(tree, moment)
+        dram, capacity_bytes = self._dram(tree)
+        gpu = self._gpu(tree, moment, uses)
+        joined, unjoined = self._joined
+        return Observation(cpu, capacity_us, dram, capacity_bytes, gpu, joined, unjoined)
+
+    def check(self) -> tuple[Finding, ...]:
+        """See ``Observer``; the resolvers' findings follow."""
+        joined, unjoined = self._joined
+        truncated = self._tree is not None and self._tree.truncated
+        failures = [
+            Finding(Level.WARN, name, f"Naming workloads failed: {text}.")
+            for name, text in self._names.failures.items()
+        ]
+        named = [finding for resolver in self._resolvers for finding in resolver.check()]
+        return (*findings(self._roots, joined, unjoined, truncated=truncated), *failures, *named)
+
+    def close(self) -> None:
+        """See ``Observer``."""
+        self._node.close()
+        if self._tree is not None:
+            self._tree.close()
+            self._tree, self._measured_ns = None, None
+
+    def _refreshed_tree(self, moment: Moment) -> Tree:
+        full = moment.mono_ns - self._walked_ns >= FULL_WALK_NS
+        if self._tree is None or (full and not self._tree.root.folders):
+            hierarchies = find_hierarchies(self._roots.sysfs / "fs" / "cgroup")
+            self._tree = Tree(hierarchies, self._names.is_workload, self._open_files)
+            counting = [hierarchy for hierarchy in hierarchies if hierarchy.cpu_file]
+            self._whole_node = bool(counting) and counting[0].whole_node
+            full = True
+        else:
+            self._tree.refresh(full=full)
+        if full:
+            self._walked_ns = moment.mono_ns
+            self._node.count_cpus()
+        return self._tree
+
+    def _cpu(self, tree: Tree, moment: Moment) -> tuple[tuple[Share, ...], int]:
+        before_ns = self._measured_ns
+        elapsed_us = 0 if before_ns is None else (moment.mono_ns - before_ns) // NS_PER_US
+        if before_ns is not None and elapsed_us <= 0:
+            return (), 0  # asked twice in one instant: what was used meanwhile is for the next tick
+        self._measured_ns = moment.mono_ns
+        measure(tree)
+        busy_us = self._busy(tree)
+        if before_ns is None:
+            return (), 0
+        times = charge(tree, elapsed_us)
+        shares = self._shares(times)
+        rest_us = (busy_us or 0) - sum(share.weight for share in shares)
+        if rest_us > 0:
+            shares.append(Share(SYSTEM, rest_us))
+        return tuple(shares), self._node.cpus * elapsed_us
+
+    def _busy(self, tree: Tree) -> int | None:
+        """CPU time of the node since the last tick, in µs."""
+        root = tree.root
+        if self._whole_node and root.cpu_us is not None:
+            return root.delta_us if root.measured and not root.born else None
+        return self._node.busy()
+
+    def _dram(self, tree: Tree) -> tuple[tuple[Share, ...], int]:
+        shares = self._shares(memory_by_workload(tree))
+        memory = self._node.memory()
+        if memory is None:
+            return tuple(shares), 0
+        total_bytes, free_bytes = memory
+        rest_bytes = total_bytes - free_bytes - sum(share.weight for share in shares)
+        if rest_bytes > 0:
+            shares.append(Share(SYSTEM, rest_bytes))
+        return tuple(shares), total_bytes
+
+    def _shares(self, weights: Mapping[str, tuple[Identity, int]]) -> list[Share]:
+        workload = self._names.workload
+        return [Share(workload(identity), weight) for identity, weight in weights.values() if weight > 0]
+
+    def _gpu(self, tree: Tree, moment: Moment, uses: Mapping[str, DeviceUse]) -> dict[str, GpuHolding]:
+        pids = {process.pid for use in uses.values() for process in use.processes}
+        owners: dict[int, Workload] = {}
+        for pid, identity in self._owners.owners(pids, moment.mono_ns).items():
+            if self._names.promote(identity):
+                tree.reclassify()
+            owners[pid] = self._names.workload(identity)
+        self._joined = (len(owners), len(pids) - len(owners))
+        return {device: holding(use, owners) for device, use in uses.items() if use.processes or use.instances}
