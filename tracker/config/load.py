@@ -1,0 +1,149 @@
+"""Reads everything that sets something, in order: built-in defaults, the file, the environment, flags."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tracker.config.checks import check
+from tracker.config.decode import decode, field_kinds
+from tracker.config.layers import KeyPath, Layers, read_file
+from tracker.config.overrides import take_environment, take_flags
+from tracker.config.schema import Config
+from tracker.core.errors import UsageError
+
+SYSTEM_PATH = Path("/etc/wattledger/config.toml")
+SYSTEM_STATE = Path("/var/lib/wattledger")
+
+#: The setting behind each flag of the command line, by dotted path.
+FLAGS: Mapping[str, str] = {
+    "node.state_dir": "--state-dir",
+    "node.sysfs": "--path.sysfs",
+    "node.procfs": "--path.procfs",
+    "web.listen": "--listen",
+    "log.level": "--log.level",
+    "log.format": "--log.format",
+}
+
+#: Keys of Config that are no settings.
+_FACTS = frozenset({"path", "origins"})
+
+
+def load(
+    path: Path | None = None,
+    *,
+    environ: Mapping[str, str],
+    flags: Mapping[str, object] | None = None,
+    source_options: Mapping[str, type] | None = None,
+    grid_providers: Collection[str] | None = None,
+    system_path: Path = SYSTEM_PATH,
+) -> Config:
+    """The effective configuration. Raises UsageError: one sentence with the place and the remedy.
+
+    ``path``: the file of ``--config``, which must exist; None: ``system_path`` if there is one.
+    ``flags``: by dotted path (``FLAGS``); None was not given; a mapping replaces a whole table.
+    ``source_options``: the Options of each power source by name. ``grid_providers``: the names that ``[grid] provider``
+    may have. None: those of the registry.
+    """
+    if source_options is None or grid_providers is None:
+        from tracker import registry  # noqa: PLC0415 - imports every source; tests and tools give their own
+
+        source_options = registry.SOURCE_OPTIONS if source_options is None else source_options
+        grid_providers = registry.GRID if grid_providers is None else grid_providers
+    root = _root(source_options)
+    layers = _defaults(environ)
+    used = _read(layers, path, system_path)
+    take_environment(layers, environ, root)
+    take_flags(layers, flags or {}, FLAGS, root)
+    decoded = decode(layers, root, layers.tree)
+    sections = {name: getattr(decoded, name) for name in field_kinds(root)}
+    if sections["sources"] is not None:
+        sections["sources"] = _chosen(sections["sources"])
+    _settle_site(layers, sections)
+    _settle_commit(layers, sections)
+    config = Config(**sections, path=used, origins=_dotted(layers.origins))
+    check(config, layers, grid_providers)
+    return config
+
+
+def default_state_dir(environ: Mapping[str, str], *, root: bool, system: Path = SYSTEM_STATE) -> Path:
+    """Where the ledger lives: the system's folder if this process may write there, else the user's."""
+    if root or os.access(system, os.W_OK):
+        return system
+    home = environ.get("XDG_STATE_HOME", "")
+    if home.startswith("/"):  # the XDG base directory specification: relative paths are to be ignored
+        return Path(home, "wattledger")
+    return Path(environ.get("HOME") or "~", ".local/state/wattledger").expanduser()
+
+
+def _root(source_options: Mapping[str, type]) -> Any:
+    """The type of the whole file: the sections of Config, with [sources] made of what the sources bring."""
+    optional = [(name, options | None, None) for name, options in sorted(source_options.items())]
+    sources = msgspec.defstruct("Sources", optional, frozen=True, kw_only=True)
+    fields = [field for field in msgspec.structs.fields(Config) if field.name not in _FACTS]
+    return msgspec.defstruct(
+        "Root",
+        [
+            (f.name, sources | None, None) if f.name == "sources" else (f.name, f.type, getattr(Config(), f.name))
+            for f in fields
+        ],
+        frozen=True,
+        kw_only=True,
+    )
+
+
+def _defaults(environ: Mapping[str, str]) -> Layers:
+    """What depends on the machine. In a pod, the downward API gives NODE_NAME; the host name there is the pod's."""
+    layers = Layers()
+    node_name = environ.get("NODE_NAME", "")
+    layers.put(
+        ("node", "hostname"),
+        node_name or socket.gethostname(),
+        "environment NODE_NAME" if node_name else "this machine",
+    )
+    layers.put(("node", "state_dir"), str(default_state_dir(environ, root=os.geteuid() == 0)), "this machine")
+    return layers
+
+
+def _read(layers: Layers, path: Path | None, system_path: Path) -> Path | None:
+    """Take the file and say which one it was."""
+    try:
+        read_file(layers, path or system_path)
+    except FileNotFoundError as error:
+        if path is None:
+            return None
+        raise UsageError(
+            f"The configuration file {path} does not exist.", "Check --config; without it the defaults apply."
+        ) from error
+    return path or system_path
+
+
+def _chosen(sources: msgspec.Struct) -> dict[str, msgspec.Struct]:
+    given = {name: getattr(sources, name) for name in sources.__struct_fields__}
+    return {name: options for name, options in given.items() if options is not None}
+
+
+def _settle_site(layers: Layers, sections: dict[str, Any]) -> None:
+    """The only site there is needs no choosing."""
+    node, sites = sections["node"], sections["site"]
+    if not node.site and len(sites) == 1:
+        (only,) = sites
+        sections["node"] = msgspec.structs.replace(node, site=only)
+        layers.origins["node", "site"] = "the only site"
+
+
+def _settle_commit(layers: Layers, sections: dict[str, Any]) -> None:
+    """Who slows the tick down need not know that commits cannot be faster."""
+    sampling = sections["sampling"]
+    if sampling.commit < sampling.tick and ("sampling", "commit") not in layers.origins:
+        sections["sampling"] = msgspec.structs.replace(sampling, commit=sampling.tick)
+        layers.origins["sampling", "commit"] = "as sampling.tick"
+
+
+def _dotted(origins: Mapping[KeyPath, str]) -> dict[str, str]:
+    return {".".join(path): origin for path, origin in origins.items()}
