@@ -15,22 +15,16 @@ from _pytest.mark import ParameterSet
 
 from tests.sources.world import SourceWorld
 from tracker.core.model import Finding, GapReason, Level
-from tracker.sources.estimate import EstimateSource
+from tracker.registry import DEMO, SOURCES
 from tracker.sources.interface import Batch, Source, SourceAbsent, SourceDenied, SourceError, SourceFailed
-from tracker.sources.rapl import RaplSource
 
 #: Simulated seconds within which a source must be back by itself once its hardware is.
 BACK_WITHIN_S = 300
 STATES = ("absent", "denied", "remove", "garbage")
 
 
-def registered() -> tuple[type[Source], ...]:
-    """The registry's sources and the demo; while the registry cannot be imported, those that are ready."""
-    try:
-        registry = importlib.import_module("tracker.registry")
-    except ImportError:
-        return (RaplSource, EstimateSource)
-    return tuple(source for source, _ in (*registry.SOURCES, registry.DEMO))
+#: The demo keeps the promises of a source, too.
+ALL: tuple[type[Source], ...] = tuple(source for source, _ in (*SOURCES, DEMO))
 
 
 def world_class(name: str) -> type[SourceWorld]:
@@ -43,8 +37,7 @@ def has_world(name: str) -> bool:
     return Path(__file__).with_name(f"world_{name}.py").exists()
 
 
-SOURCES = registered()
-NAMES = [source.name for source in SOURCES if has_world(source.name)]
+NAMES = [source.name for source in ALL if has_world(source.name)]
 
 
 def cases() -> list[ParameterSet]:
@@ -170,7 +163,7 @@ def assert_remedied(findings: tuple[Finding, ...]) -> None:
         assert finding.level is Level.OK or finding.remedy, f"no remedy: {finding.message}"
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+@pytest.mark.parametrize("source", ALL, ids=lambda source: source.name)
 def test_a_source_brings_a_world_to_be_tested_in(source: type[Source]) -> None:
     assert has_world(source.name), f"tests/sources/world_{source.name}.py is missing"
 

@@ -125,15 +125,17 @@ class EstimateSource(Source):
         return Batch(tuple(readings), tuple(missing), changed)
 
     def check(self) -> tuple[Finding, ...]:
-        faults = self._faults()
-        found = [
-            Finding(Level.FAIL, self.name, f"{name} cannot be used ({detail_of(error)}).", _REMEDY)
-            for name, error in faults.items()
-        ]
-        if self._options.cpu and "/proc/stat" not in faults:
-            found.append(self._check_cpu())
-        if self._options.dram and "/proc/meminfo" not in faults:
-            found.append(self._check_dram())
+        found: list[Finding] = []
+        for name, wanted, look in (
+            ("/proc/stat", self._options.cpu, self._check_cpu),
+            ("/proc/meminfo", self._options.dram, self._check_dram),
+        ):
+            if wanted:
+                try:
+                    found.append(look())
+                except (OSError, ValueError) as error:
+                    sentence = f"{name} cannot be used ({detail_of(error)})."
+                    found.append(Finding(Level.FAIL, self.name, sentence, _REMEDY))
         return tuple(found)
 
     def _read_cpu(self) -> int | None:
@@ -151,9 +153,14 @@ class EstimateSource(Source):
 
     def _meet(self, times: Mapping[int, Ticks]) -> None:
         """Learn which CPUs there are and in which package, and begin to count."""
-        self._packages = dict.fromkeys(times, 0) | _known(read_packages(self._context.roots), times)
+        self._packages = self._locate(times)
         self._tdp = self._choose_tdp(self._packages, self._cpu)
         self._ticks = by_package(times, self._packages)
+
+    def _locate(self, times: Mapping[int, Ticks]) -> dict[int, int]:
+        """The package of every CPU that has a line; 0 where the topology does not say."""
+        known = read_packages(self._context.roots)
+        return {cpu: known.get(cpu, 0) for cpu in times}
 
     def _choose_tdp(self, packages: Mapping[int, int], cpu: CpuModel) -> Tdp:
         options = self._options
@@ -196,7 +203,7 @@ class EstimateSource(Source):
 
     def _check_cpu(self) -> Finding:
         cpu = read_cpu_model(self._procfs)
-        packages = read_packages(self._context.roots) or dict.fromkeys(parse_stat(read_text(self._procfs / "stat")), 0)
+        packages = self._locate(parse_stat(read_text(self._procfs / "stat")))
         tdp = self._choose_tdp(packages, cpu)
         sockets = len(tdp.package_mw)
         text = (
@@ -215,10 +222,6 @@ class EstimateSource(Source):
             f"Memory power is modelled from its size: {watts / MW_PER_W:.1f} W at {self._options.dram_w_per_gb:g} W/GB."
         )
         return Finding(Level.OK, self.name, text)
-
-
-def _known(packages: Mapping[int, int], times: Mapping[int, Ticks]) -> dict[int, int]:
-    return {cpu: package for cpu, package in packages.items() if cpu in times}
 
 
 def _sensor(key: str, component: Component, what: str, max_power_mw: int) -> Sensor:

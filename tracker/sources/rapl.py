@@ -195,6 +195,10 @@ class RaplSource(Source):
     def _sensor(self, held: _Held) -> Sensor:
         plan = held.zone.plan
         scopes, preference, what = plan.scopes, plan.preference, f"rapl {plan.key}"
+        owner = self._held.get(plan.owner)
+        if owner is not None and isinstance(owner.verdict, MirrorOf):
+            # The cores of a mirrored die are in the package's one counter too.
+            scopes = (f"{self._held[owner.verdict.key].zone.plan.scopes[0]}/{plan.domain}",)
         if isinstance(held.verdict, MirrorOf):
             # The same joules as the other die's: its scope, and less preferred, so that only one of them is booked.
             scopes = self._held[held.verdict.key].zone.plan.scopes

@@ -10,7 +10,7 @@ uncore. ``dram`` is nested in the package's folder, but its energy is *not* part
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tracker.core.model import Component
@@ -57,7 +57,8 @@ class ZoneId:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a zone measures and how it is booked. ``package`` None: not one package's (psys)."""
+    """What a zone measures and how it is booked. ``package`` None: not one package's (psys). ``owner``: key of the zone
+    whose energy contains this one's ("": none; DRAM has none)."""
 
     key: str
     domain: Domain
@@ -67,6 +68,7 @@ class Plan:
     control: str
     package: int | None = None
     die: int | None = None
+    owner: str = ""
 
 
 def parse_zone_id(text: str) -> ZoneId | None:
@@ -84,16 +86,17 @@ def plan_zone(control: str, name: str, parent_name: str | None) -> Plan | None:
         return _plan(control, Domain.PSYS, Component.CPU, ("node/cpu", "node/dram"), None, None)
     package = _PACKAGE.fullmatch(name)
     if package is not None:
-        number, die = _numbers(package)
-        return _plan(control, Domain.PACKAGE, Component.CPU, (_scope("cpu", number, die),), number, die)
-    owner = _PACKAGE.fullmatch(parent_name or "")
-    if owner is None or name not in {Domain.CORE, Domain.UNCORE, Domain.DRAM}:
+        return _plan_package(control, package)
+    parent = _PACKAGE.fullmatch(parent_name or "")
+    if parent is None or name not in {Domain.CORE, Domain.UNCORE, Domain.DRAM}:
         return None
     domain = Domain(name)
-    number, die = _numbers(owner)
+    number, die = _numbers(parent)
     if domain is Domain.DRAM:
         return _plan(control, domain, Component.DRAM, (_scope("dram", number, die),), number, die)
-    return _plan(control, domain, Component.CPU, (f"{_scope('cpu', number, die)}/{domain}",), number, die)
+    owner = _plan_package(control, parent)
+    inner = _plan(control, domain, Component.CPU, (f"{owner.scopes[0]}/{domain}",), number, die)
+    return replace(inner, owner=owner.key)
 
 
 def parse_counter(raw: bytes, range_uj: int | None) -> int:
@@ -128,6 +131,11 @@ def bound_mw(domain: Domain, declared_uw: tuple[int, ...], tdp_mw: int | None) -
     if not sane_mw:
         return _CEILING_W[domain] * MW_PER_W
     return max(2 * max(sane_mw), _FLOOR_W[domain] * MW_PER_W)
+
+
+def _plan_package(control: str, match: re.Match[str]) -> Plan:
+    number, die = _numbers(match)
+    return _plan(control, Domain.PACKAGE, Component.CPU, (_scope("cpu", number, die),), number, die)
 
 
 def _plan(
