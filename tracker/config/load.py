@@ -26,6 +26,7 @@ FLAGS: Mapping[str, str] = {
     "node.sysfs": "--path.sysfs",
     "node.procfs": "--path.procfs",
     "web.listen": "--listen",
+    "web.web_config_file": "--web.config.file",
     "log.level": "--log.level",
     "log.format": "--log.format",
 }

@@ -77,7 +77,7 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Workloads(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    units: tuple[str, ...] = ("*",)  # systemd units that are workloads of their own (globs); the others are system
+    units: tuple[str, ...] = ()  # systemd units that are workloads of their own (globs); the others are system
     max_series: int = 500  # live workloads with series of their own; the others share workload="other"
 
 
