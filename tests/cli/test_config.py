@@ -81,6 +81,20 @@ def test_a_missing_file_is_exit_code_2(command: Command, tmp_path: Path) -> None
     assert "absent.toml does not exist." in err
 
 
+def test_check_knows_the_zones_and_the_web_configuration_too(command: Command, file: Path, tmp_path: Path) -> None:
+    """What would stop the daemon at its start is found before a rollout, for every site of a shared file."""
+    file.write_text('node.site = "par1"\n[site.par1]\nzone = "FR"\n[site.osl]\nzone = "Norwai"\n', encoding="utf-8")
+    code, out, err = command("check", "--config", file)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"wattledger: {file}:5: The zone 'Norwai' is not known. Did you mean NO (Norway)?")
+    web = tmp_path / "web.yml"
+    web.write_text("basic_auth_user: {}\n", encoding="utf-8")
+    file.write_text(f'[web]\nweb_config_file = "{web}"\n', encoding="utf-8")
+    code, out, err = command("check", "--config", file)
+    assert (code, out) == (2, "")
+    assert "basic_auth_users" in err
+
+
 def test_an_unknown_source_names_the_nearest_real_one(command: Command, file: Path) -> None:
     file.write_text("[sources]\nrappl = {}\n", encoding="utf-8")
     _, _, err = command("check", "--config", file)

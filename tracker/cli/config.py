@@ -9,7 +9,10 @@ from typing import Any
 import click
 
 from tracker.cli.options import config_of, config_options
+from tracker.config import Config
 from tracker.config.show import as_json, toml_lines
+from tracker.core.errors import UsageError
+from tracker.grid.interface import UnknownZone
 
 #: Values are padded to this width, so that the origins stand in one column.
 _COLUMN = 44
@@ -37,6 +40,24 @@ def show(config_path: Path | None, as_machine: bool, **flags: Any) -> None:
 @config.command()
 @config_options
 def check(config_path: Path | None, **flags: Any) -> None:
-    """Check the configuration: exit 0 if it is right, 2 with the mistake and its place if not."""
+    """Check the configuration: exit 0 if the daemon would start with it, 2 with the mistake and its place if not."""
     settings = config_of(config_path, flags)
+    _check_zones(settings)
+    if settings.web.web_config_file:
+        from tracker.web.webconfig import read_web_config  # noqa: PLC0415 - imports yaml
+
+        read_web_config(Path(settings.web.web_config_file))
     click.echo(f"ok: {settings.path or 'there is no file, the defaults apply'}")
+
+
+def _check_zones(settings: Config) -> None:
+    """The daemon asks its provider about its own zone only; a file that many nodes share is checked for all sites."""
+    from tracker.grid.zones import find_zone  # noqa: PLC0415 - reads the catalogue of zones
+
+    for name, site in settings.site.items():
+        try:
+            if site.zone is not None:
+                find_zone(site.zone)
+        except UnknownZone as error:
+            origin = settings.origins.get(f"site.{name}.zone", "")
+            raise UsageError(f"{origin}: {error.sentence}", error.remedy) from error
