@@ -58,9 +58,13 @@ class Runner(Feed):
         """Begin to read."""
         self._thread.start()
 
+    def request_stop(self) -> None:
+        """Ask the thread to end after the read it is in."""
+        self._stop.set()
+
     def stop(self, deadline_s: float) -> bool:
         """Ask the thread to end and wait so long; False: it hangs and is left behind."""
-        self._stop.set()
+        self.request_stop()
         self._thread.join(deadline_s)
         return not self._thread.is_alive()
 

@@ -1,10 +1,56 @@
-"""The command `wattledger`."""
+"""The command ``wattledger``. Each command is a file of this folder and is imported only when it is called."""
 
 from __future__ import annotations
 
+import importlib
+import sys
+from typing import Any
+
 import click
 
+from tracker.core.errors import WattledgerError
 
-@click.group()
-def main() -> None:
-    """Track the energy and carbon footprint of AI compute."""
+#: command -> (module, its click command, one line of help)
+COMMANDS = {
+    "run": ("tracker.cli.run", "run", "Run the daemon: measure, charge, book and serve."),
+    "check": ("tracker.cli.check", "check", "Say what can be measured here and what would fix the rest."),
+    "verify": ("tracker.cli.verify", "verify", "Prove that the ledger adds up."),
+    "config": ("tracker.cli.config", "config", "Show or check the configuration."),
+}
+
+
+class _Lazy(click.Group):
+    """A group whose commands are imported when they are needed: starting the daemon loads nothing else."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - API
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.group(cls=_Lazy)
+@click.version_option(package_name="wattledger")
+def cli() -> None:
+    """Track the energy and carbon footprint of AI compute, joule by joule."""
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run a command. An error is one sentence on stderr and exit code 1 (failed) or 2 (bad usage), never a
+    traceback."""
+    try:
+        return cli.main(args=arguments, prog_name="wattledger", standalone_mode=True)
+    except WattledgerError as error:
+        click.echo(f"wattledger: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)

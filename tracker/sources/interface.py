@@ -114,6 +114,12 @@ class Source(ABC):
     def close(self) -> None:
         """Let go of files and drivers. Never raises."""
 
+    def toggle_release(self) -> None:
+        """Let go of the driver so that the hardware can be reset, or take it up again. Called from another thread.
+
+        Nothing to do for sources that do not keep a driver busy.
+        """
+
     @abstractmethod
     def check(self) -> tuple[Finding, ...]:
         """What can be measured here and the exact step that would mend what cannot. Works opened or not; never

@@ -1,0 +1,198 @@
+"""The daemon: every part put together, a loop that ticks until it is asked to stop, and an orderly end.
+
+At the end the sources are stopped, what they read last is booked, and ledger and port are closed; a source thread
+that hangs
+in its driver is left behind, so the end takes less than five seconds whatever the hardware does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from prometheus_client import PROCESS_COLLECTOR
+
+from tracker import clock, wiring
+from tracker.agent import Agent
+from tracker.background import Runner, next_deadline
+from tracker.bookkeeper import Bookkeeper
+from tracker.config import Config
+from tracker.core.model import Moment
+from tracker.core.snapshot import Snapshot
+from tracker.core.units import NS_PER_S
+from tracker.faults import Faults
+from tracker.ledger.interface import DayRow, Ledger
+from tracker.ledger.reader import SqliteReader
+from tracker.ledger.store import SqliteLedger
+from tracker.log import Log, Severity
+from tracker.metrics.exposition import Renderer
+from tracker.sources.interface import SourceAbsent
+from tracker.web.routes import build_routes
+from tracker.web.server import Options as WebOptions
+from tracker.web.server import WebServer
+
+#: How long the first tick waits for sources that have not answered yet.
+FIRST_READS_S = 5.0
+#: How long the end waits for the source threads together.
+STOP_SOURCES_S = 1.5
+
+
+class Daemon:
+    """The daemon of one node."""
+
+    def __init__(self, config: Config, log: Log, *, demo: bool = False) -> None:
+        """Build every part, open the ledger and the port. Raises WattledgerError: zone, ledger, port, web config."""
+        self._config, self._log = config, log
+        self._told = _Told(log)
+        self._stop = threading.Event()
+        facts = wiring.facts_for(config)
+        start = clock.now()
+        grid, zone = wiring.grid_for(config, facts, start.wall_ns // NS_PER_S)
+        path = config.node.state_dir / wiring.LEDGER_NAME
+        self._ledger: Ledger = SqliteLedger(path)
+        opening = self._ledger.open()
+        try:
+            self._books = Bookkeeper(
+                self._ledger,
+                grid,
+                opening,
+                zone=zone,
+                pue_permille=config.here.pue_permille,
+                max_series=config.workloads.max_series,
+            )
+            self._runners = [
+                Runner(source, clock.now, self._heard, wanted=config.sources is not None)
+                for source in wiring.sources_for(config, facts, demo=demo)
+            ]
+            self._observer = wiring.observer_for(config, demo=demo)
+            settings = wiring.settings_for(config)
+            self._agent = Agent(settings, self._runners, self._observer, self._books, opening, start)
+            self._web = self._serve(SqliteReader(path))
+        except BaseException:
+            self._ledger.close()
+            raise
+        if self._ledger.set_aside:
+            message = "The ledger was damaged or foreign; it was moved aside and a new one begun."
+            log.event(Severity.ERROR, "ledger_set_aside", message, moved_to=self._ledger.set_aside)
+
+    @property
+    def url(self) -> str:
+        """Where the node page is."""
+        return self._web.url
+
+    def stop(self) -> None:
+        """Ask ``run`` to end; may be called from a signal handler."""
+        self._stop.set()
+
+    def release(self) -> None:
+        """Let go of every driver that blocks a reset, or take it up again (SIGUSR1)."""
+        for runner in self._runners:
+            runner.source.toggle_release()
+
+    def run(self) -> None:
+        """Tick until ``stop``, then book what was read and close."""
+        for runner in self._runners:
+            runner.start()
+        give_up_s = time.monotonic() + FIRST_READS_S
+        while not all(runner.reported() for runner in self._runners) and time.monotonic() < give_up_s:
+            if self._stop.wait(0.05):
+                break
+        try:
+            self._loop()
+        finally:
+            self._close()
+
+    def _loop(self) -> None:
+        tick_ns = self._config.sampling.tick.ns
+        commit_every = max(1, self._config.sampling.commit.ns // tick_ns)
+        due_ns = clock.now().mono_ns
+        count = 0
+        while True:
+            self._tick(commit=count % commit_every == 0)
+            count += 1
+            now_ns = clock.now().mono_ns
+            following_ns = next_deadline(due_ns, now_ns, tick_ns)
+            self._agent.ticks_missed += (following_ns - due_ns) // tick_ns - 1
+            due_ns = following_ns
+            if self._stop.wait((due_ns - now_ns) / NS_PER_S):
+                return
+
+    def _tick(self, *, commit: bool) -> None:
+        now = clock.now()
+        self._agent.tick(now, commit=commit)
+        health = self._books.health
+        if health.ok:
+            self._told.recovered("ledger", now, "ledger_books", "The ledger books again; nothing was lost.")
+        else:
+            self._told.failed("ledger", now, "ledger_unavailable", health.message)
+
+    def _close(self) -> None:
+        """Stop the sources, book what they brought, close the port and the ledger."""
+        for runner in self._runners:
+            runner.request_stop()
+        give_up_s = time.monotonic() + STOP_SOURCES_S
+        for runner in self._runners:
+            runner.stop(max(0.0, give_up_s - time.monotonic()))
+        self._tick(commit=True)
+        self._web.close()
+        self._observer.close()
+        self._ledger.close()
+
+    def _heard(self, source: str, error: Exception | None) -> None:
+        """A source failed or works again; called from its thread."""
+        now = clock.now()
+        if error is None:
+            self._told.recovered(f"source/{source}", now, "source_works", "The source works again.", source)
+        elif isinstance(error, SourceAbsent) and self._config.sources is None:
+            self._log.event(Severity.DEBUG, "source_absent", str(error), source=source)
+        else:
+            self._told.failed(f"source/{source}", now, "source_failed", str(error), source)
+
+    def _serve(self, reader: SqliteReader) -> WebServer:
+        renderer = Renderer(PROCESS_COLLECTOR)
+        zone = ZoneInfo(self._config.here.timezone)
+
+        def snapshot() -> Snapshot:
+            return self._agent.snapshot
+
+        def metrics(accept: str) -> tuple[bytes, str]:
+            return renderer.render(self._agent.snapshot, accept)
+
+        def today() -> tuple[DayRow, ...]:
+            return reader.day(*day_of(time.time(), zone))
+
+        def failed(place: str, error: Exception) -> None:
+            self._told.failed(f"web/{place}", clock.now(), "web_failed", str(error), place)
+
+        web = self._config.web
+        options = WebOptions(listen=web.listen, web_config_file=web.web_config_file)
+        server = WebServer(options, build_routes(snapshot, metrics, today), failed)
+        server.start()
+        return server
+
+
+class _Told:
+    """The fault log, for any thread."""
+
+    def __init__(self, log: Log) -> None:
+        self._faults = Faults(log.event)
+        self._lock = threading.Lock()
+
+    def failed(self, key: str, now: Moment, name: str, message: str, place: str = "node") -> None:
+        with self._lock:
+            self._faults.failed(key, now.mono_ns / NS_PER_S, name, message, place=place)
+
+    def recovered(self, key: str, now: Moment, name: str, message: str, place: str = "node") -> None:
+        with self._lock:
+            self._faults.recovered(key, now.mono_ns / NS_PER_S, name, message, place=place)
+
+
+def day_of(wall_s: float, zone: ZoneInfo) -> tuple[int, int]:
+    """The calendar day that contains an instant, in UTC seconds: [begin, end). A day of a clock change has 23 or 25
+    h."""
+    local = datetime.fromtimestamp(wall_s, zone)
+    begin = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    end = (begin + timedelta(days=1)).replace(tzinfo=zone)
+    return int(begin.timestamp()), int(end.timestamp())

@@ -1,0 +1,125 @@
+"""``wattledger check``: what can be measured here, and the exact line that would fix the rest."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import msgspec
+
+from tracker import clock, wiring
+from tracker.background import Runner
+from tracker.cli.options import config_of, config_options
+from tracker.cli.show import show_findings
+from tracker.codecarbon_facts import CodecarbonFacts
+from tracker.config import Config
+from tracker.core import cover
+from tracker.core.errors import WattledgerError
+from tracker.core.model import Finding, Level, Method, Sensor
+from tracker.core.units import NS_PER_S
+from tracker.sources.interface import Source
+
+#: A driver that takes longer to say what it has is reported as hanging.
+DEADLINE_S = 15.0
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What ``check`` found; printed as it is by ``--json``."""
+
+    measured: bool
+    booked: tuple[Sensor, ...]
+    shown_only: tuple[Sensor, ...]  # sensors that contain, or are contained in, a booked one
+    findings: tuple[Finding, ...]
+
+
+@click.command()
+@config_options
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def check(config_path: Path | None, as_json: bool, **flags: object) -> None:
+    """Say what can be measured on this node. Exit code 1: nothing is measured (it may still be modelled)."""
+    config = config_of(config_path, flags)
+    facts = wiring.facts_for(config)
+    findings: list[Finding] = []
+    sensors: list[Sensor] = []
+    for source in wiring.sources_for(config, facts, demo=False):
+        found, inventory = _ask(source)
+        findings.extend(found)
+        sensors.extend(inventory)
+    observer = wiring.observer_for(config, demo=False)
+    findings.extend(observer.check())
+    findings.extend(_grid(config, facts))
+    booked = cover.choose(sensors)
+    report = Report(
+        measured=any(s.key in booked and s.method is Method.MEASURED for s in sensors),
+        booked=tuple(s for s in sensors if s.key in booked),
+        shown_only=tuple(s for s in sensors if s.key not in booked),
+        findings=tuple(findings),
+    )
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    else:
+        _print(report)
+    sys.exit(0 if report.measured else 1)
+
+
+def _ask(source: Source) -> tuple[Sequence[Finding], Sequence[Sensor]]:
+    """Its own findings, and what it reads when it is opened; both under a deadline, for drivers may hang."""
+    hanging = Finding(
+        Level.FAIL, source.name, "The driver does not answer.", "Look for driver errors with: dmesg | tail -50"
+    )
+    findings = _within(DEADLINE_S, source.check)
+    if findings is None:
+        return (hanging,), ()
+    runner = Runner(source, clock.now, lambda _source, _error: None, wanted=False)
+    runner.start()
+    give_up_s = time.monotonic() + DEADLINE_S
+    while not runner.reported() and time.monotonic() < give_up_s:
+        time.sleep(0.02)
+    batches = runner.drain()
+    if not runner.stop(1):
+        return (*findings, hanging), ()
+    inventory = next((batch.sensors for batch in batches if batch.sensors is not None), ())
+    return findings, inventory
+
+
+def _within(deadline_s: float, call: Callable[[], _T]) -> _T | None:
+    """The answer of a call that may hang; None: it did not come in time."""
+    answers: list[_T] = []
+    thread = threading.Thread(target=lambda: answers.append(call()), daemon=True)
+    thread.start()
+    thread.join(deadline_s)
+    return answers[0] if answers else None
+
+
+def _grid(config: Config, facts: CodecarbonFacts) -> tuple[Finding, ...]:
+    try:
+        provider, _zone = wiring.grid_for(config, facts, clock.now().wall_ns // NS_PER_S)
+    except WattledgerError as error:
+        return (Finding(Level.FAIL, "grid", error.sentence, error.remedy),)
+    return provider.check()
+
+
+def _print(report: Report) -> None:
+    rows = [Finding(Level.OK if s.method is Method.MEASURED else Level.WARN, s.key, _what(s)) for s in report.booked]
+    nothing = Finding(Level.FAIL, "node", "Nothing can be measured or modelled here.")
+    show_findings("Booked: no two of these contain one another", rows or [nothing])
+    if report.shown_only:
+        rows = [Finding(Level.OK, s.key, _what(s)) for s in report.shown_only]
+        show_findings("Seen, not booked: contained in, or containing, a booked sensor", rows)
+    show_findings("Findings", report.findings)
+    if not report.measured:
+        click.echo("Nothing is measured on this node.")
+
+
+def _what(sensor: Sensor) -> str:
+    model = f", {sensor.vendor} {sensor.model}".rstrip() if sensor.model else ""
+    return f"{sensor.component}, {sensor.method} by {sensor.sensor}{model}"

@@ -1,0 +1,33 @@
+"""Flags that several commands share, and the configuration they lead to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tracker.config import Config, load
+
+#: flag -> dotted path in the configuration, with __ for the dot: click wants identifiers
+_NODE_FLAGS = (
+    click.option("--state-dir", "node__state_dir", metavar="DIR", help="Where the ledger lives."),
+    click.option("--path.sysfs", "node__sysfs", metavar="DIR", help="The host's /sys, in a container."),
+    click.option("--path.procfs", "node__procfs", metavar="DIR", help="The host's /proc, in a container."),
+)
+
+
+def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--config`` and the flags about the node."""
+    for option in reversed(_NODE_FLAGS):
+        command = option(command)
+    path = click.option("--config", "config_path", metavar="FILE", type=click.Path(path_type=Path), help="TOML file.")
+    return path(command)
+
+
+def config_of(config_path: Path | None, flags: dict[str, Any]) -> Config:
+    """The effective configuration. Raises UsageError."""
+    given = {name.replace("__", "."): value for name, value in flags.items()}
+    return load(config_path, environ=os.environ, flags=given)

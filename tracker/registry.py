@@ -1,0 +1,26 @@
+"""Every implementation there is, one line each, and nothing else. A new part is a file of its own and a line here."""
+
+from __future__ import annotations
+
+from tracker.grid.tables import TablesProvider
+from tracker.sources import demo, estimate, nvml, rapl
+from tracker.sources.interface import Source
+from tracker.workloads.interface import Resolver
+
+#: Sources that are used when their hardware is present, with the type of their section ``[sources.<name>]``.
+SOURCES: tuple[tuple[type[Source], type], ...] = (
+    (nvml.NvmlSource, nvml.Options),
+    (rapl.RaplSource, rapl.Options),
+    (estimate.EstimateSource, estimate.Options),
+)
+
+#: The simulated node of ``wattledger run --demo``: alone, never beside a real source.
+DEMO: tuple[type[Source], type] = (demo.DemoSource, demo.Options)
+
+#: What names the workloads of a cluster manager or container engine, asked in this order.
+RESOLVERS: tuple[type[Resolver], ...] = ()
+
+#: Where grid factors come from, by the name in ``[grid] provider``.
+GRID = {TablesProvider.name: TablesProvider}
+
+SOURCE_OPTIONS: dict[str, type] = {source.name: options for source, options in SOURCES}
