@@ -167,6 +167,7 @@ def test_two_zones_of_the_same_name_are_one_booked_and_one_shown(tmp_path: Path)
     bench = Bench(machine).open()
     assert counters(bench.step()).keys() == {"package-0", "package-0-2"}
     assert bench.booked == {"package-0"}
+    assert bench.sensors["package-0-2"].preference == 89
 
 
 def test_zones_are_found_without_the_class_links(tmp_path: Path) -> None:

@@ -99,6 +99,15 @@ def test_nothing_is_decided_while_the_other_die_is_not_read() -> None:
         assert twins.judge([sample("die-1", 100, i)]) == {"die-1": Settling()}
 
 
+def test_a_third_die_that_mirrors_the_second_stays_so_when_it_passes_the_first() -> None:
+    """Once told apart from die-0, meeting its value by chance changes nothing."""
+    twins = Twins()
+    for i in range(3):
+        judge(twins, 30_000_000_000, 100_000_000 * i, 100_000_000 * i, at_s=i)
+    verdicts = [judge(twins, 300_000_000, 300_000_000, 300_000_000, at_s=i)[2] for i in (3, 4, 5)]
+    assert verdicts == [MirrorOf("die-1")] * 3
+
+
 @given(
     start=st.integers(0, RANGE_UJ - 1),
     watts=st.integers(1, 500),

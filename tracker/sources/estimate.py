@@ -83,7 +83,7 @@ class EstimateSource(Source):
         self._cpu = CpuModel()
         self._packages: dict[int, int] = {}
         self._tdp = Tdp({}, "")
-        self._ticks: dict[int, Ticks] | None = None
+        self._ticks: dict[int, Ticks] = {}
         self._memory_mw = 0
         self._sensors: tuple[Sensor, ...] = ()
 
@@ -99,7 +99,7 @@ class EstimateSource(Source):
 
     def close(self) -> None:
         self._packages = {}
-        self._ticks = None
+        self._ticks = {}
         self._sensors = ()
 
     def read(self) -> Batch:
@@ -146,8 +146,6 @@ class EstimateSource(Source):
             return None
         ticks = by_package(times, self._packages)
         old, self._ticks = self._ticks, ticks
-        if old is None:
-            return None
         loads = [(self._tdp.package_mw[package], load_ppm(old[package], new)) for package, new in ticks.items()]
         return cpu_power_mw(loads, self._curve)
 
