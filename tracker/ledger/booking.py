@@ -32,6 +32,8 @@ from tracker.ledger.rows import (
 #: million containers must not grow.
 _REMEMBERED_WORKLOADS = 4096
 
+_BUG = "This is a bug of wattledger; please report it."
+
 _PUT_SENSOR = f"""INSERT INTO device ({column_list(SENSOR_COLUMNS)}, highest_power_mw)
     VALUES ({marks(SENSOR_COLUMNS)}, ?)
     ON CONFLICT (key) DO UPDATE SET {", ".join(f'"{name}" = excluded."{name}"' for name in SENSOR_COLUMNS[1:])},
@@ -106,23 +108,19 @@ def write(connection: sqlite3.Connection, numbers: Numbers, booking: Booking) ->
 
 
 def _check_time(booking: Booking, before_ms: int | None) -> None:
-    """Closed slots never change (P8): energy that arrives late belongs into the open slot. Gaps hold no energy and may
-    be late: why a driver call hung is known when it returns."""
+    """Closed slots never change (P8): what arrives late belongs into the open slot."""
     until_ms = booking.booked_until_ms
     if before_ms is not None and before_ms > until_ms:
-        raise LedgerError(
-            f"A booking until {until_ms} ms came after one until {before_ms} ms; booked time never falls."
-        )
+        raise LedgerError(f"A booking until {until_ms} ms came after one until {before_ms} ms; time never falls.", _BUG)
     first_s = 0 if before_ms is None else before_ms // SLOT_MS * SLOT_S  # without a booking nothing is closed
-    last_s = (until_ms - 1) // SLOT_MS * SLOT_S
+    last_s = until_ms // SLOT_MS * SLOT_S  # begins at the latest with the booked time: a piece shorter than 1 ms
     rows: tuple[Entry | EmissionEntry | GapEntry, ...] = (*booking.entries, *booking.emissions, *booking.gaps)
     for row in rows:
-        slot = row.slot_start_s
-        if slot > last_s or (slot < first_s and not isinstance(row, GapEntry)):
+        if not first_s <= row.slot_start_s <= last_s:
+            state = "closed" if row.slot_start_s < first_s else "not begun"
             raise LedgerError(
-                f"A booking from {before_ms} until {until_ms} ms adds to slot {slot}, which is "
-                f"{'not begun' if slot > last_s else 'closed'}.",
-                "This is a bug of wattledger; please report it.",
+                f"A booking from {before_ms} until {until_ms} ms adds to slot {row.slot_start_s}, which is {state}.",
+                _BUG,
             )
 
 
@@ -157,7 +155,7 @@ def _device(connection: sqlite3.Connection, numbers: Numbers, key: str) -> tuple
     if known is None:
         known = connection.execute(_FIND_DEVICE, (text(key),)).fetchone()
         if known is None:
-            raise LedgerError(f"Device {key} is booked before its sensor was recorded.", "Please report this bug.")
+            raise LedgerError(f"Device {key} is booked before its sensor was recorded.", _BUG)
         numbers.devices[key] = known
     return known
 
@@ -177,9 +175,7 @@ def _factor(connection: sqlite3.Connection, numbers: Numbers, factor_id: str) ->
     if number is None:
         found = connection.execute(_FIND_FACTOR, (text(factor_id),)).fetchone()
         if found is None:
-            raise LedgerError(
-                f"Emissions refer to the factor {factor_id}, which was never recorded.", "Report this bug."
-            )
+            raise LedgerError(f"Emissions refer to the factor {factor_id}, which was never recorded.", _BUG)
         number = numbers.factors[factor_id] = int(found[0])
     return number
 

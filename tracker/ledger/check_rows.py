@@ -72,7 +72,7 @@ def references(connection: sqlite3.Connection) -> list[AuditFinding]:
 
 
 def booked_time(connection: sqlite3.Connection) -> list[AuditFinding]:
-    """Nothing lies in a slot that begins at or after the booked time (P8)."""
+    """Nothing lies in a slot that begins after the booked time (P8)."""
 
     def finding(table: str, slot: int, booked_until_ms: int | None) -> AuditFinding:
         until = "nothing is booked" if booked_until_ms is None else f"booked until {utc(booked_until_ms // 1000)}"
@@ -81,7 +81,7 @@ def booked_time(connection: sqlite3.Connection) -> list[AuditFinding]:
 
     statement = " UNION ALL ".join(
         f"""SELECT '{table}', slot_start_s, booked_until_ms FROM {table}, head
-        WHERE slot_start_s >= coalesce((SELECT (booked_until_ms + 999) / 1000 FROM head), -1)"""  # noqa: S608 - three names
+        WHERE slot_start_s > coalesce((SELECT booked_until_ms / 1000 FROM head), -1)"""  # noqa: S608 - three names
         for table in ("entry", "gap", "emission")
     )
     return places(connection, statement, finding)
