@@ -42,15 +42,9 @@ def without_dac() -> Iterator[None]:
         regain_dac()
 
 
-def _set_effective(drop: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    header = _Header(_VERSION_3, 0)
-    data = (_Data * 2)()
-    if libc.capget(ctypes.byref(header), data) != 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    data[0].effective = data[0].permitted & ~drop
-    if libc.capset(ctypes.byref(header), data) != 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+def may_read_search() -> bool:
+    """Whether CAP_DAC_READ_SEARCH is there to be kept; root in a container often lacks it."""
+    return bool(_capabilities()[0].permitted & 1 << _DAC_READ_SEARCH)
 
 
 def become_nobody(*, keep_read_search: bool = False) -> None:
@@ -58,13 +52,29 @@ def become_nobody(*, keep_read_search: bool = False) -> None:
 
     ``keep_read_search``: with CAP_DAC_READ_SEARCH, as systemd's ``AmbientCapabilities=`` gives it to a service.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
     if keep_read_search:
-        libc.prctl(8, 1, 0, 0, 0)  # PR_SET_KEEPCAPS: permitted capabilities survive the change of user
+        ctypes.CDLL(None).prctl(8, 1, 0, 0, 0)  # PR_SET_KEEPCAPS: permitted capabilities survive the change of user
     os.setgroups([])
     os.setresgid(65534, 65534, 65534)
     os.setresuid(65534, 65534, 65534)
     kept = 1 << _DAC_READ_SEARCH if keep_read_search else 0
-    data = (_Data * 2)(_Data(kept, kept, 0), _Data(0, 0, 0))
-    if libc.capset(ctypes.byref(_Header(_VERSION_3, 0)), data) != 0:
+    _call("capset", (_Data * 2)(_Data(kept, kept, 0), _Data(0, 0, 0)))
+
+
+def _set_effective(drop: int) -> None:
+    data = _capabilities()
+    data[0].effective = data[0].permitted & ~drop
+    _call("capset", data)
+
+
+def _capabilities() -> ctypes.Array[_Data]:
+    """Of this thread. Capabilities above 31 are in the second element."""
+    data = (_Data * 2)()
+    _call("capget", data)
+    return data
+
+
+def _call(name: str, data: ctypes.Array[_Data]) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, name)(ctypes.byref(_Header(_VERSION_3, 0)), data) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
