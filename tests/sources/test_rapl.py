@@ -121,6 +121,19 @@ def test_mirrored_dies_are_never_booked_twice_not_even_in_the_first_seconds(tmp_
         assert counters(batch)["package-0-die-1"] == counters(batch)["package-0-die-0"]
 
 
+def test_dies_that_begin_alike_are_booked_as_soon_as_they_differ(tmp_path: Path) -> None:
+    """Just booted: both counters start at 0. Held back as a gap, then booked; the inventory has not changed by it."""
+    machine = Machine(tmp_path)
+    for die, watts in enumerate((90, 140)):
+        machine.powercap.add(f"intel-rapl:{die}", f"package-0-die-{die}", watts, start_uj=0)
+    bench = Bench(machine).open()
+    bench.source.read()
+    batches = bench.steps(4)
+    assert [gaps(batch) for batch in batches[:3]] == [{"package-0-die-1": GapReason.SETTLING}] * 2 + [{}]
+    assert [batch.sensors for batch in batches] == [None] * 4
+    assert counters(batches[3]).keys() == {"package-0-die-0", "package-0-die-1"}
+
+
 def test_the_cores_of_a_mirrored_die_are_not_booked_beside_the_package(tmp_path: Path) -> None:
     bench = Bench(Machine.epyc(tmp_path, dies=2, mirrored=True)).open()
     bench.steps(3)

@@ -68,7 +68,6 @@ class RaplSource(Source):
         found = rapl_check.require(self._context)
         self._cpu = read_cpu_model(self._context.roots.procfs)
         self._adopt(found)
-        self._announce = True
         self._next_scan_ns = self._context.clock().mono_ns + RESCAN_NS
 
     def close(self) -> None:
