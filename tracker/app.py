@@ -47,6 +47,7 @@ class Daemon:
         self._config, self._log = config, log
         self._told = _Told(log)
         self._stop = threading.Event()
+        self._ticked_s = time.monotonic()
         facts = wiring.facts_for(config)
         start = clock.now()
         grid, zone = wiring.grid_for(config, facts, start.wall_ns // NS_PER_S)
@@ -122,11 +123,16 @@ class Daemon:
     def _tick(self, *, commit: bool) -> None:
         now = clock.now()
         self._agent.tick(now, commit=commit)
+        self._ticked_s = time.monotonic()
         health = self._books.health
         if health.ok:
             self._told.recovered("ledger", now, "ledger_books", "The ledger books again; nothing was lost.")
         else:
             self._told.failed("ledger", now, "ledger_unavailable", health.message)
+
+    def _tick_age_s(self) -> float:
+        """How long ago the loop last went round: what a liveness probe may ask about."""
+        return time.monotonic() - self._ticked_s
 
     def _close(self) -> None:
         """Stop the sources, book what they brought, close the port and the ledger."""
@@ -168,7 +174,9 @@ class Daemon:
 
         web = self._config.web
         options = WebOptions(listen=web.listen, web_config_file=web.web_config_file)
-        server = WebServer(options, build_routes(snapshot, metrics, today), failed)
+        since = f"since 00:00 {self._config.here.timezone}"
+        routes = build_routes(snapshot, metrics, today, self._tick_age_s, time.time, time.monotonic, failed, since)
+        server = WebServer(options, routes, failed)
         server.start()
         return server
 
@@ -194,5 +202,5 @@ def day_of(wall_s: float, zone: ZoneInfo) -> tuple[int, int]:
     h."""
     local = datetime.fromtimestamp(wall_s, zone)
     begin = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    end = (begin + timedelta(days=1)).replace(tzinfo=zone)
+    end = begin + timedelta(days=1)  # the next midnight on the wall, whatever the offset is then
     return int(begin.timestamp()), int(end.timestamp())

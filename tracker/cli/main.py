@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -53,4 +54,10 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("WATTLEDGER_DEBUG"):
+            raise
+        click.echo(f"wattledger: unexpected {type(error).__name__}: {error}.", err=True)
+        click.echo("This is a bug. Set WATTLEDGER_DEBUG=1, run it again, and report what it prints.", err=True)
         sys.exit(1)

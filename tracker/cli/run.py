@@ -35,7 +35,7 @@ def run(config_path: Path | None, demo: bool, **flags: Any) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: daemon.stop())
     signal.signal(signal.SIGUSR1, lambda *_: daemon.release())
-    click.echo(f"wattledger is at {daemon.url}/")
+    click.echo(f"wattledger is at {daemon.url}")
     sys.stdout.flush()
     log.event(Severity.INFO, "started", "The daemon runs.", url=daemon.url, state_dir=config.node.state_dir, demo=demo)
     daemon.run()
