@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def bursty(seed: int, hours: int) -> list[tuple[float, float]]:
 def integral_uj(trace: list[tuple[float, float]], start_s: float, end_s: float) -> float:
     """Energy of a trace, summed here once more so that the fake is not its own witness."""
     edges = [(at_s, watts) for at_s, watts in trace if at_s < end_s] + [(end_s, 0.0)]
-    pieces = zip(edges, edges[1:], strict=False)
+    pieces = itertools.pairwise(edges)
     return sum(watts * max(0.0, until_s - max(at_s, start_s)) for (at_s, watts), (until_s, _) in pieces) * 1e6
 
 

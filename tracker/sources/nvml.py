@@ -150,6 +150,7 @@ class NvmlSource(Source):
         except SourceError as error:
             raise as_failed(error) from error
         self._released_ns = None
+        self._look_due = Due(self._options.process_period_s)
 
     # one read
 

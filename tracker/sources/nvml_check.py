@@ -17,9 +17,7 @@ _CONTAINER = (
     "In a container: start it with the NVIDIA runtime (runtimeClassName nvidia, or --gpus all), "
     "NVIDIA_VISIBLE_DEVICES=all and NVIDIA_DRIVER_CAPABILITIES=utility."
 )
-_NO_LIBRARY = (
-    f"{_CONTAINER} On a host: install the libraries of the same driver (Debian: libnvidia-ml1)."
-)
+_NO_LIBRARY = f"{_CONTAINER} On a host: install the libraries of the same driver (Debian: libnvidia-ml1)."
 _INSTALL = "Install the NVIDIA driver, load it (modprobe nvidia) and start again."
 _UPGRADED = (
     "Restart wattledger; in a container start the pod anew, so that the library of the new driver is mounted into it."
@@ -82,7 +80,7 @@ def has_nvidia_gpu(sysfs: Path) -> bool:
 
 def _open_remedy(dev: Path) -> str:
     nodes = [*dev.glob("nvidiactl"), *sorted(dev.glob("nvidia[0-9]*"))]
-    closed = [str(node) for node in nodes if not os.access(node, os.R_OK | os.W_OK)]
+    closed = [str(node) for node in nodes if not os.access(node, os.R_OK | os.W_OK, effective_ids=True)]
     if closed:
         return f"Give this user read and write access to {', '.join(closed)}, by their group or a udev rule."
     return f"A device cgroup or security profile forbids /dev/nvidia*. {_CONTAINER}"

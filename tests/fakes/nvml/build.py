@@ -27,6 +27,28 @@ def symbols() -> tuple[str, ...]:
 
 
 @cache
+def groups() -> dict[str, tuple[str, ...]]:
+    """Names that stand for several functions."""
+    names = symbols()
+    return {
+        "all": names,
+        "handle": ("nvmlDeviceGetHandleByIndex_v2",),
+        "energy": ("nvmlDeviceGetTotalEnergyConsumption",),
+        "power": ("nvmlDeviceGetPowerUsage",),
+        "lists": tuple(name for name in names if "RunningProcess" in name),
+        "utilisation": ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcessesUtilizationInfo"),
+        "mig": tuple(name for name in names if "Mig" in name),
+        "limits": tuple(name for name in names if "PowerManagement" in name or "EnforcedPowerLimit" in name),
+        "init": ("nvmlInitWithFlags", "nvmlInit_v2"),
+    }
+
+
+def slots_of(what: str) -> list[int]:
+    """Positions of a group, or of one function, in the fault and call tables."""
+    return [symbols().index(name) for name in groups().get(what, (what,))]
+
+
+@cache
 def library() -> Path:
     """Path of the compiled library; compiles it when this version has not been compiled yet. Needs gcc."""
     sources = sorted(HERE.glob("*.c"))

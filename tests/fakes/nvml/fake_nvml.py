@@ -20,22 +20,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tests.fakes.nvml.build import library, nvidia_smi, symbols
+from tests.fakes.nvml.build import library, nvidia_smi, slots_of, symbols
 from tests.fakes.nvml.layout import FAULT_HANG, LOG_CALLS, MAGIC, MAX_GPUS, MAX_SEGMENTS, Control
 from tests.fakes.nvml.parts import FakeGpu, FakeMig, FakeProcess, FakeSample
 from tests.fakes.nvml.script import append_power, write_gpu, write_migs, write_table
-
-#: Names that ``fault``, ``heal`` and ``hang`` take beside single NVML functions.
-GROUPS: dict[str, tuple[str, ...]] = {
-    "handle": ("nvmlDeviceGetHandleByIndex_v2",),
-    "energy": ("nvmlDeviceGetTotalEnergyConsumption",),
-    "power": ("nvmlDeviceGetPowerUsage",),
-    "lists": tuple(name for name in symbols() if "RunningProcess" in name),
-    "utilisation": ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcessesUtilizationInfo"),
-    "mig": tuple(name for name in symbols() if "Mig" in name),
-    "limits": tuple(name for name in symbols() if "PowerManagement" in name or "EnforcedPowerLimit" in name),
-    "init": ("nvmlInitWithFlags", "nvmlInit_v2"),
-}
 
 
 def _wall_us() -> int:
@@ -121,6 +109,10 @@ class FakeNvml:
             raise ValueError("real time passes by itself")
         self._page.now_us += round(seconds * 1e6)
 
+    def set_clock(self, step_s: float) -> None:
+        """The wall clock is set: samples carry the new time."""
+        self._page.wall_us += round(step_s * 1e6)
+
     def set_power(self, gpu: int, watts: float) -> None:
         """From now on it draws this much."""
         append_power(self._page.gpus[gpu], self._now_us(), round(watts * 1000))
@@ -165,6 +157,10 @@ class FakeNvml:
         self._page.gpus[gpu].counter_override = counter
         self._page.gpus[gpu].power_override = power
 
+    def garble_uuid(self, gpu: int) -> None:
+        """Its UUID is bytes that are no text."""
+        self._page.gpus[gpu].uuid = b"GPU-\xff\xfe"
+
     # who is on it
 
     def set_processes(self, gpu: int, processes: Iterable[FakeProcess], samples: Iterable[FakeSample] = ()) -> None:
@@ -192,14 +188,9 @@ class FakeNvml:
 
     # faults
 
-    def _slots(self, what: str) -> list[int]:
-        names = symbols()
-        wanted = names if what == "all" else GROUPS.get(what, (what,))
-        return [names.index(name) for name in wanted]
-
     def fault(self, gpu: int, code: int, what: str = "all") -> None:
         """From now on these calls about this GPU answer ``code`` (a group, one function, or "all")."""
-        for slot in self._slots(what):
+        for slot in slots_of(what):
             self._page.gpus[gpu].fault[slot] = code
 
     def heal(self, gpu: int | None = None) -> None:
@@ -211,12 +202,16 @@ class FakeNvml:
 
     def fault_driver(self, code: int, what: str = "init") -> None:
         """From now on these calls, which are not about a GPU, answer ``code``."""
-        for slot in self._slots(what):
+        for slot in slots_of(what):
             self._page.fault[slot] = code
 
     def hang(self, gpu: int, what: str = "all") -> None:
         """These calls sleep until ``heal`` or another fault."""
         self.fault(gpu, FAULT_HANG, what)
+
+    def hang_driver(self, what: str = "init") -> None:
+        """The same for calls that are not about a GPU."""
+        self.fault_driver(FAULT_HANG, what)
 
     @property
     def hung(self) -> int:
@@ -225,7 +220,7 @@ class FakeNvml:
 
     def delay(self, what: str, seconds: float) -> None:
         """Each of these calls takes so long in real time."""
-        for slot in self._slots(what):
+        for slot in slots_of(what):
             self._page.delay_us[slot] = round(seconds * 1e6)
 
     def reset_gpu(self, gpu: int) -> None:
