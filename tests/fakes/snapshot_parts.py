@@ -8,6 +8,7 @@ from tracker.core.model import Component, Factor, Method, Sensor
 
 TICK_WALL_S = 1_791_028_805.0  # 2026-10-03T12:00:05Z
 TICK_S = 5
+SAVING_FROM_MW = 600_000
 POINTS = 120  # ten minutes of history
 FRANCE = Factor(
     factor_id="ember-2025/FRA/lifecycle",

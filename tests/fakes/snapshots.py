@@ -14,6 +14,7 @@ from tests.fakes.snapshot_parts import (
     FRANCE,
     NO_VALUE,
     POINTS,
+    SAVING_FROM_MW,
     TICK_S,
     TICK_WALL_S,
     WORLD,
@@ -78,11 +79,15 @@ def _workload(row: Row, factor: Factor | None, method: Method) -> WorkloadState:
 
 
 def _history(powers_mw: Mapping[str, int]) -> tuple[PowerPoint, ...]:
-    """A believable past: a sawtooth of ±6 % around the power now, another phase for each device."""
+    """A believable past: a sawtooth of ±6 %, another phase for each device, and short falls of the busiest."""
     points = []
     for step in range(POINTS):
         wobble = {key: (step * 7 + number * 13) % 24 - 12 for number, key in enumerate(powers_mw)}
-        power = {key: mw + mw * wobble[key] // 200 for key, mw in powers_mw.items()}
+        busy = 40 if step % 45 in {30, 31, 32} else 100  # a training job saves its state
+        power = {
+            key: (mw + mw * wobble[key] // 200) * (busy if mw > SAVING_FROM_MW else 100) // 100
+            for key, mw in powers_mw.items()
+        }
         points.append(PowerPoint(TICK_WALL_S - TICK_S * (POINTS - 1 - step), power))
     return tuple(points)
 

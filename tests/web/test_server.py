@@ -121,7 +121,13 @@ def test_close_waits_for_nobody() -> None:
         return Response(200, TEXT, b"late")
 
     routes = {"/hung": hung, "/large": lambda _: Response(200, TEXT, bytes(50_000_000))}
-    with serving(routes) as running, running.connect(), running.connect() as asking, running.connect() as taking:
+    limits = Limits(close_s=0.4)
+    with (
+        serving(routes, limits) as running,
+        running.connect(),
+        running.connect() as asking,
+        running.connect() as taking,
+    ):
         asking.sendall(b"GET /hung HTTP/1.0\r\n\r\n")
         taking.sendall(b"GET /large HTTP/1.0\r\n\r\n")
         assert entered.wait(10)

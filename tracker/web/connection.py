@@ -31,7 +31,9 @@ class Limits:
     head_bytes: int = 16_384
     read_s: float = 5.0  # handshake and request together
     write_s: float = 30.0
+    fair_write_s: float = 2.0  # with all slots taken, a client may read its answer this long before it gives way
     linger_s: float = 1.0  # how long a refused client may go on sending before its socket is closed
+    close_s: float = 1.5  # how long answers in progress may hold up the end of the server
 
 
 class Phase(Enum):

@@ -11,18 +11,18 @@ import threading
 import time
 from collections import deque
 
-from tracker.web.connection import Connection, Phase
+from tracker.web.connection import Connection, Limits, Phase
 
-_FAIR_WRITE_S = 2.0  # a local reader takes the whole page in milliseconds
 _RECHECK_S = 0.2  # how soon to look for another victim when the first has not gone yet
 _IDLE_S = 30.0  # longer than a scrape interval, so that a regular scrape finds its thread waiting
 
 
 class Pool:
-    """Runs at most ``slots`` connections at once."""
+    """Runs at most ``limits.connections`` at once."""
 
-    def __init__(self, slots: int) -> None:
-        self._slots = slots
+    def __init__(self, limits: Limits) -> None:
+        self._slots = limits.connections
+        self._fair_write_s = limits.fair_write_s
         self._changed = threading.Condition()
         self._live: list[Connection] = []  # oldest first
         self._queue: deque[Connection] = deque()
@@ -34,7 +34,7 @@ class Pool:
         """Serve it in a worker. Waits for a slot, making one free if it can."""
         with self._changed:
             while len(self._live) >= self._slots and not self._closing:
-                victim = _victim(self._live, time.monotonic())
+                victim = _victim(self._live, time.monotonic(), self._fair_write_s)
                 if victim is not None:
                     victim.drop()
                 self._changed.wait(_RECHECK_S)
@@ -95,11 +95,11 @@ class Pool:
             return None
 
 
-def _victim(live: list[Connection], now_s: float) -> Connection | None:
+def _victim(live: list[Connection], now_s: float, fair_write_s: float) -> Connection | None:
     """Which of the live connections, oldest first, gives way. None: all of them are being answered at a fair pace."""
     waiting = [connection for connection in live if not connection.dropped]
     for connection in waiting:
         if connection.phase is Phase.READING:
             return connection
-    slow = [c for c in waiting if c.phase is Phase.WRITING and now_s - c.since_s > _FAIR_WRITE_S]
+    slow = [c for c in waiting if c.phase is Phase.WRITING and now_s - c.since_s > fair_write_s]
     return min(slow, key=lambda c: c.since_s, default=None)

@@ -20,7 +20,7 @@ from tracker.web.interface import OnError, Route
 from tracker.web.pool import Pool
 from tracker.web.security import Gate, Security
 
-_CLOSE_S = 1.5
+_ACCEPTOR_S = 0.5
 _PAUSE_S = 0.1  # after a failed accept (no file descriptors left), instead of spinning
 
 
@@ -43,7 +43,7 @@ class WebServer:
         self._routes = routes
         self._log = log
         self._gate = _gate(options.web_config_file, log)
-        self._pool = Pool(self._limits.connections)
+        self._pool = Pool(self._limits)
         self._listener: socket.socket | None = None
         self._acceptor: threading.Thread | None = None
         self._closing = threading.Event()
@@ -66,9 +66,9 @@ class WebServer:
             # On Linux this wakes the thread in accept(), which a plain close would not (socket(7), accept(2): EINVAL).
             listener, self._listener = self._listener, None
             _stop_listening(listener)
-        self._pool.close(_CLOSE_S)
+        self._pool.close(self._limits.close_s)
         if self._acceptor is not None:
-            self._acceptor.join(2.0 - _CLOSE_S)
+            self._acceptor.join(_ACCEPTOR_S)
 
     def _accept(self) -> None:
         listener = self._listener
