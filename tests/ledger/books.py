@@ -20,10 +20,12 @@ from tracker.core.model import (
     Factor,
     GapEntry,
     Kind,
+    Level,
     Method,
     Sensor,
     Workload,
 )
+from tracker.ledger.audit import Audit
 
 SLOT = 1_790_000_100  # 2026-09-21T14:15:00Z, a slot's start
 GPU = Sensor(
@@ -166,3 +168,15 @@ def _three(db: sqlite3.Connection, statement: str) -> dict[Any, int]:
 def renamed(sensor: Sensor, **changes: Any) -> Booking:
     """A booking that only describes a sensor anew."""
     return replace(booking(), sensors=(replace(sensor, **changes),))
+
+
+def plant(path: Path, statement: str) -> None:
+    """Write what the ledger itself would refuse."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        db.execute("PRAGMA ignore_check_constraints = ON")
+        db.executescript(statement)
+
+
+def failures(found: Audit) -> set[tuple[str, int | None, str]]:
+    return {(f.check, f.slot_start_s, f.device) for f in found.findings if f.level is Level.FAIL}

@@ -3,6 +3,7 @@
 hold PATH        open the ledger, say so, keep it until killed
 try PATH UID     open it as this user and print how that went
 crash PATH       serve requests (pickled) to book in a forked process that is killed, see `Crasher`
+late PATH        start on a disk that is full to the last byte, free it, start again; print both
 fill PATH HOW    fill the disk under a ledger, book until refused, free it, book on; print the outcome as JSON
 """
 
@@ -149,13 +150,30 @@ def _fill(path: Path, how: str) -> None:
     print(json.dumps({**outcome, "findings": [str(f) for f in audit(path).findings if f.check != "held_time"]}))
 
 
+def _late(path: Path) -> None:
+    ledger = SqliteLedger(path)
+    ledger.open()
+    ledger.book(booking(entry()))
+    ledger.close()
+    free = _fill_disk(path.parent, room=0)
+    said = []
+    for _ in range(2):
+        try:
+            said.append(f"opened with {ledger.open().total_energy_uj} uJ, set aside: {ledger.set_aside}")
+        except WattledgerError as error:
+            said.append(f"{type(error).__name__} {error}")
+            free()
+    ledger.close()
+    print(json.dumps(said))
+
+
 def _large(number: int) -> Booking:
     """A booking that brings 200 new workloads, so that the file must grow."""
     rows = [entry(replace(TRAIN, key=f"pod/{number}-{index}", name="x" * 200), held_ms=0) for index in range(200)]
     return booking(*rows, until_ms=entry().slot_start_s * 1000 + number * 1000 + 1)
 
 
-def _fill_disk(folder: Path) -> Callable[[], None]:
+def _fill_disk(folder: Path, room: int = 300_000) -> Callable[[], None]:
     """Leave room for a few bookings, not for all. Returns the way back."""
     ballast = folder / "ballast"
     with ballast.open("wb", buffering=0) as file:
@@ -164,7 +182,7 @@ def _fill_disk(folder: Path) -> Callable[[], None]:
                 file.write(b"\0" * 4096)
         except OSError:
             pass
-        os.ftruncate(file.fileno(), max(0, ballast.stat().st_size - 300_000))
+        os.ftruncate(file.fileno(), max(0, ballast.stat().st_size - room))
     return ballast.unlink
 
 
@@ -181,6 +199,8 @@ def main(verb: str, path: str, *rest: str) -> None:
             _hold(Path(path))
         case "try":
             _try(Path(path), int(rest[0]))
+        case "late":
+            _late(Path(path))
         case "crash":
             _serve()
         case "fill":
