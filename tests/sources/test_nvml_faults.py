@@ -141,6 +141,20 @@ def test_a_gpu_that_the_driver_no_longer_counts_is_lost_not_forgotten(tmp_path: 
     assert back_after_s(node, 2, 61)
 
 
+def test_a_count_that_fails_now_and_then_changes_nothing(tmp_path: Path) -> None:
+    node = three(tmp_path)
+    node.fake.fault_driver(UNKNOWN, "nvmlDeviceGetCount_v2")
+    assert all(len(batch.readings) == 3 for batch in node.run(130))
+    assert node.fake.calls("nvmlDeviceGetCount_v2") == 3
+
+
+def test_opening_twice_leaves_no_second_session(tmp_path: Path) -> None:
+    node = three(tmp_path)
+    node.source.open()
+    node.source.close()
+    assert node.fake.holds() == 0
+
+
 @pytest.mark.parametrize(("counter", "power"), [(2**64 - 1, 2**32 - 1), (2**64 - 1, 0)])
 def test_a_placeholder_is_never_a_number(tmp_path: Path, counter: int, power: int) -> None:
     node = three(tmp_path)

@@ -9,6 +9,7 @@ import pytest
 from tests.fakes.nvml.parts import (
     COMPUTE,
     GRAPHICS,
+    INSUFFICIENT_SIZE,
     INVALID_ARGUMENT,
     NO_PERMISSION,
     NOT_SUPPORTED,
@@ -104,10 +105,10 @@ def test_a_sample_that_was_published_late_is_not_lost(tmp_path: Path) -> None:
     assert weights(node.use(0)) == {11: 20_000}
 
 
-def test_samples_of_the_future_or_above_100_percent_are_nonsense(tmp_path: Path) -> None:
+def test_samples_above_100_percent_or_of_no_process_are_nonsense(tmp_path: Path) -> None:
     node = one(tmp_path, FakeProcess(11))
     node.read()
-    node.fake.set_processes(0, [FakeProcess(11)], [FakeSample(3, 11, 4_000_000_000), FakeSample(4, 12, 30)])
+    node.fake.set_processes(0, [FakeProcess(11)], [FakeSample(3, 11, 101), FakeSample(4, 12, 30), FakeSample(4, 0, 9)])
     assert weights(node.use(0)) == {11: 0, 12: 30_000}
 
 
@@ -129,7 +130,7 @@ def test_pids_are_reported_as_the_driver_gives_them(tmp_path: Path) -> None:
     assert node.use(0).processes == (ProcessUse(324, 0, 1 << 30), ProcessUse(645400, 60_000, 0))
 
 
-@pytest.mark.parametrize("code", [UNKNOWN, NO_PERMISSION, NOT_SUPPORTED])
+@pytest.mark.parametrize("code", [UNKNOWN, NO_PERMISSION, NOT_SUPPORTED, INSUFFICIENT_SIZE])
 def test_lists_that_fail_say_nothing_which_is_not_nobody(tmp_path: Path, code: int) -> None:
     node = running(tmp_path, FakeGpu(processes=[FakeProcess(11)]), FakeGpu(processes=[FakeProcess(12)]))
     node.fake.fault(0, code, "lists")

@@ -49,12 +49,15 @@ def look(driver: Driver, gpu: Gpu, watch: Watch, now: Moment) -> DeviceUse | Non
         return None
     try:
         if gpu.partition is not None:
-            return _look_at_parts(driver, gpu.uuid, gpu.partition)
+            use = _look_at_parts(driver, gpu.uuid, gpu.partition)
+            gpu.lists_denied = False
+            return use
         memory = driver.memory_by_pid(gpu.handle)
         weights = _weights(driver, gpu, gpu.handle, watch, now)
     except NvmlError as error:
         _note_failure(gpu, answer_of(error.code), now)
         return None
+    gpu.lists_denied = False
     # A process that ended since the last look is in no list any more, but its samples are.
     processes = [ProcessUse(pid, weights.get(pid, 0), memory.get(pid, 0)) for pid in sorted(memory.keys() | weights)]
     return DeviceUse(gpu.uuid, tuple(processes))
@@ -93,7 +96,8 @@ def _weights(driver: Driver, gpu: Gpu, handle: Handle, watch: Watch, now: Moment
         gpu.utilisation = answer_of(error.code).reaction is not Reaction.UNSUPPORTED
         return {}
     until_us = now.wall_ns // NS_PER_US + SAMPLER_PERIOD_US
-    fresh = [s for s in samples if since_us < s.time_us <= until_us and s.sm_percent <= 100]  # noqa: PLR2004 - percent
+    # Empty slots of the driver's buffer have PID 0; 100 is the end of a percentage.
+    fresh = [s for s in samples if s.pid and since_us < s.time_us <= until_us and s.sm_percent <= 100]  # noqa: PLR2004 - see above
     watch.newest_us[gpu.uuid] = max((s.time_us for s in fresh), default=since_us)
     return weigh(fresh, since_us)
 

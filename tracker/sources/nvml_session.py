@@ -40,6 +40,7 @@ class Session:
 
     def open(self) -> None:
         """Begin, and enumerate. Raises SourceAbsent, SourceDenied or SourceFailed, with the driver let go of."""
+        self.close()  # sessions are counted: a second one would keep the driver busy after ``close``
         boot_ns = self._clock().boot_ns
         self._enumeration_due, self._demand_due = Due(self._inventory_period_s), Due(_DEMAND_S)
         self._enumeration_due.now(boot_ns)
