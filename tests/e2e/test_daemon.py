@@ -49,7 +49,7 @@ def test_every_joule_is_exported_charged_and_booked(rig: Rig) -> None:
         assert (verify.returncode, verify.stderr) == (0, ""), verify.stdout
         status, body = daemon.get("/api/v1/snapshot")
         assert status == 200
-        assert json.loads(body)["hostname"] == "node-1"
+        assert json.loads(body)["snapshot"]["hostname"] == "node-1"
         assert daemon.stop() == 0
 
 
@@ -166,7 +166,7 @@ def test_a_taken_port_is_named_with_the_remedy(rig: Rig, tmp_path: Path) -> None
         ('[site.x]\nzone = "FRR"\n', "FR"),
         ('[node]\nhostnam = "a"\n', "hostname"),
         ("[sampling]\ntick = 5\n", "tick"),
-        ("[node\n", "line 1"),
+        ("[node\n", "config.toml:1"),
     ],
 )
 def test_a_wrong_configuration_is_one_sentence_with_the_right_name_and_exit_code_2(
