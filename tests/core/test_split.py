@@ -64,6 +64,11 @@ def test_without_sm_times_memory_decides() -> None:
     assert gpu(400, 0, seen, 0) == {Charge(A, 300, 0, 0), Charge(B, 100, 0, 0)}
 
 
+def test_without_sm_times_who_holds_no_memory_pays_its_part_of_the_floor_only() -> None:
+    seen = on_gpu(Holder(A, memory_weight=30), Holder(B))
+    assert gpu(400, 100, seen) == {Charge(A, 350, 50, 2_500), Charge(B, 50, 50, 2_500)}
+
+
 def test_without_sm_times_and_memory_equal_parts() -> None:
     assert gpu(401, 0, on_gpu(Holder(A), Holder(B)), 0) == {Charge(A, 201, 0, 0), Charge(B, 200, 0, 0)}
 
@@ -90,6 +95,7 @@ def test_nobody_is_known_to_hold_it_but_it_works() -> None:
 def test_clearly_more_than_the_floor_begins_above_one_and_a_half_of_it() -> None:
     assert gpu(150, 100, on_gpu()) == {Charge(IDLE, 150, 150, 5_000)}
     assert gpu(151, 100, on_gpu()) == {Charge(IDLE, 100, 100, 5_000), Charge(UNATTRIBUTED, 51, 0, 0)}
+    assert gpu(9, 1, on_gpu()) == {Charge(IDLE, 1, 1, 5_000), Charge(UNATTRIBUTED, 8, 0, 0)}
 
 
 def test_a_gpu_whose_floor_is_not_known_is_idle_when_nobody_holds_it() -> None:
@@ -132,6 +138,17 @@ def test_mig_activity_without_known_sms_still_decides() -> None:
     assert {c.workload: c.energy_uj for c in gpu(400, 0, seen, 0)} == {A: 300, B: 100}
 
 
+def test_mig_holder_of_unknown_sms_takes_nobody_elses() -> None:
+    """The floor of SMs without a known holder is idle; the work goes to holders whose SMs are known."""
+    seen = on_gpu(Holder(A, sm_weight=50, sm_count=60), Holder(B, sm_weight=50), instance_sms=100, sm_total=100)
+    assert gpu(1_100, 100, seen, 100) == {Charge(A, 1_060, 60, 60), Charge(IDLE, 40, 40, 40)}
+
+
+def test_the_smallest_partition_is_a_partition() -> None:
+    seen = on_gpu(Holder(A, sm_weight=1, sm_count=1), Holder(B, sm_weight=9), instance_sms=1, sm_total=2)
+    assert gpu(30, 20, seen, 20) == {Charge(A, 20, 10, 10), Charge(UNALLOCATED, 10, 10, 10)}
+
+
 def test_mig_that_nobody_holds_is_idle_and_unallocated() -> None:
     seen = on_gpu(instance_sms=124, sm_total=132)
     assert gpu(1_320, 1_320, seen, 132) == {Charge(IDLE, 1_240, 1_240, 124), Charge(UNALLOCATED, 80, 80, 8)}
@@ -172,6 +189,13 @@ def test_p3_cpu_that_was_not_observed_is_unattributed_not_idle(shares: tuple[Sha
         Charge(IDLE, 100, 100, 0),
         Charge(UNATTRIBUTED, 1_000, 0, 5_000),
     }
+
+
+def test_the_smallest_share_counts() -> None:
+    """One microsecond, one byte."""
+    seen = Observation(cpu=(Share(A, 1),), cpu_capacity_us=2, dram=(Share(A, 1),), dram_capacity_bytes=2)
+    assert {*split(Component.CPU, "p", 10, 0, 10, seen)} == {Charge(A, 10, 0, 5), Charge(IDLE, 0, 0, 5)}
+    assert {*split(Component.DRAM, "d", 10, 0, 10, seen)} == {Charge(A, 5, 0, 5), Charge(IDLE, 5, 5, 5)}
 
 
 def test_more_cpu_time_than_capacity_leaves_nothing_free() -> None:
