@@ -94,7 +94,8 @@ class Agent:
         if commit:
             self._commit(now)
         powers = {k: d.power_mw for k, d in self._devices.items() if k in self._booked and d.power_mw is not None}
-        self._history.append(PowerPoint(now.wall_ns / NS_PER_S, powers))
+        if powers or self._history:  # the first look has no power yet, and a chart should not begin at nothing
+            self._history.append(PowerPoint(now.wall_ns / NS_PER_S, powers))
         self.snapshot = self._picture(now, seen)
 
     def _drain(self, now: Moment) -> None:
