@@ -30,20 +30,23 @@ class Tree:
     """All cgroups of the node. ``order``: the counted ones, children before parents."""
 
     def __init__(
-        self, hierarchies: Sequence[Hierarchy], is_workload: Callable[[Identity], bool], open_files: int
+        self,
+        hierarchies: Sequence[Hierarchy],
+        is_workload: Callable[[Identity], bool],
+        open_files: int,
+        *,
+        max_groups: int = MAX_GROUPS,
     ) -> None:
         self._hierarchies = tuple(hierarchies)
         self._is_workload = is_workload
         self._files = FileLimit(open_files)
-        self._room = Room(MAX_GROUPS)
+        self._room = Room(max_groups)
         self._watched: list[Group] = []
         self._stale = True
         self.order: list[Group] = []
         inodes = dict.fromkeys(range(len(self._hierarchies)), 0)
         self.root = Group("", SYSTEM, False, None, 0, self._room, inodes, self._folders("", inodes))
-        self._scan(self.root, look(self.root.folders))
-        for group in walk(self.root):
-            group.fresh = False  # older than our first look: the first tick is their baseline
+        self._scan(self.root, look(self.root.folders), fresh=False)
         self._arrange(full=True)
 
     @property
@@ -64,9 +67,11 @@ class Tree:
             if links == group.links and not (full and group.watched):
                 continue
             if group.parent is not None and all(count == GONE for count, _ in links):
-                self._scan(group.parent, look(group.parent.folders))
+                self._scan(group.parent, look(group.parent.folders), fresh=True)
             else:
-                self._scan(group, links)
+                # What is found late may be a minute old: its counter is taken for this tick's time only if its
+                # parent's counter can bound it.
+                self._scan(group, links, fresh=group.watched or group.measured)
         if self._stale or full:
             self._arrange(full=full)
 
@@ -93,9 +98,9 @@ class Tree:
     def _folders(self, path: str, inodes: dict[int, int]) -> tuple[str, ...]:
         return tuple(self._hierarchies[position].root + path for position in inodes)
 
-    def _scan(self, group: Group, links: Links) -> None:
+    def _scan(self, group: Group, links: Links, *, fresh: bool) -> None:
         """Compare a group's subfolders with its children. ``links`` was read before, so that a change in between is
-        seen at the next look."""
+        seen at the next look. ``fresh``: what is new was born since the last tick."""
         seen = subfolders(group, links)
         group.links = links
         for name, child in list(group.children.items()):
@@ -106,14 +111,14 @@ class Tree:
                 continue
             del seen[name]
             if now.keys() != child.inodes.keys():  # an engine makes and removes the folders of v1 one after the other
-                child.fresh = now.keys() > child.inodes.keys()
+                child.fresh = fresh and now.keys() > child.inodes.keys()
                 child.inodes, child.folders, child.links = now, self._folders(child.path, now), ()
                 close_files(child)
                 self._stale = True
         for name, inodes in seen.items():
-            self._add(group, name, inodes)
+            self._add(group, name, inodes, fresh=fresh)
 
-    def _add(self, parent: Group, name: str, inodes: dict[int, int]) -> None:
+    def _add(self, parent: Group, name: str, inodes: dict[int, int], *, fresh: bool) -> None:
         if parent.room.left <= 0 or parent.depth >= MAX_DEPTH:
             return
         parent.room.left -= 1
@@ -125,8 +130,9 @@ class Tree:
             room = Room(MAX_INNER_GROUPS)
         folders = self._folders(path, inodes)
         child = Group(path, identity, is_nursery(path), parent, parent.depth + 1, room, inodes, folders)
+        child.fresh = fresh
         parent.children[name] = child
-        self._scan(child, look(folders))
+        self._scan(child, look(folders), fresh=fresh)
 
     def _lose(self, group: Group) -> None:
         self._stale = True

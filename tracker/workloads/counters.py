@@ -41,16 +41,18 @@ def find_hierarchies(cgroup_root: Path) -> tuple[Hierarchy, ...]:
     if (cgroup_root / "cgroup.controllers").exists():
         return (_v2(cgroup_root),)
     try:
-        folders = sorted(path for path in cgroup_root.iterdir() if path.is_dir() and not path.is_symlink())
+        links_last = sorted(cgroup_root.iterdir(), key=lambda path: (path.is_symlink(), path.name))
     except OSError:
         return ()
+    folders = [path for path in links_last if path.is_dir()]
     found = []
     for cpu_file, memory_file in (("cpuacct.usage", ""), ("", "memory.usage_in_bytes")):
         folder = next((path for path in folders if (path / (cpu_file or memory_file)).exists()), None)
         if folder is not None:
             # release_agent is in the root cgroup of a hierarchy only (cgroup-v1/cgroups.rst)
             found.append(Hierarchy(str(folder), cpu_file, memory_file, 1, (folder / "release_agent").exists()))
-    return (*found, *(_v2(path) for path in folders if (path / "cgroup.controllers").exists()))
+    unified = next((path for path in folders if (path / "cgroup.controllers").exists()), None)
+    return (*found, *([_v2(unified)] if unified is not None else []))
 
 
 def _v2(folder: Path) -> Hierarchy:

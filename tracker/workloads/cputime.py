@@ -34,27 +34,41 @@ Times = dict[str, tuple[Identity, int]]  # by workload key: µs
 def measure(tree: Tree) -> None:
     """Read every counter. A cgroup that is seen for the first time but is older than the last tick has no delta; where
     a counter cannot be read, the children's stand for it."""
+    done = tree.order
+    gone = [group for group in done if not _measured(tree, group)]
+    if not gone:
+        return
+    # Something went unnoticed by refresh, so something may also have come in its place: it is due in this tick.
+    tree.refresh(full=False)
+    before = set(done)
     for group in tree.order:
-        if not group.alive:
-            continue
-        try:
-            value = group.parse_cpu(group.cpu.read()) if group.cpu is not None else None
-        except (OSError, ValueError):
-            if tree.drop_if_gone(group):
-                continue
-            value = None
-        last, group.cpu_us = group.cpu_us, value
-        if value is not None and last is not None:
-            if value < last:  # the cgroup was made anew: what it shows is since its birth
-                last, group.born = 0, True
-            group.delta_us = value - last
-            group.measured = True
-        else:
-            group.delta_us = sum([child.delta_us for child in group.counted])
-            group.measured = False
-            if group.lost and group.parent is not None:
-                group.parent.lost.extend(group.lost)
-                group.lost = []
+        if group not in before:
+            _measured(tree, group)
+
+
+def _measured(tree: Tree, group: Group) -> bool:
+    """Read one counter. False: the cgroup is gone."""
+    if not group.alive:
+        return False
+    try:
+        value = group.parse_cpu(group.cpu.read()) if group.cpu is not None else None
+    except (OSError, ValueError):
+        if tree.drop_if_gone(group):
+            return False
+        value = None
+    last, group.cpu_us = group.cpu_us, value
+    if value is not None and last is not None:
+        if value < last:  # the cgroup was made anew: what it shows is since its birth
+            last, group.born = 0, True
+        group.delta_us = value - last
+        group.measured = True
+    else:
+        group.delta_us = sum([child.delta_us for child in group.counted])
+        group.measured = False
+        if group.lost and group.parent is not None:
+            group.parent.lost.extend(group.lost)
+            group.lost = []
+    return True
 
 
 def charge(tree: Tree, elapsed_us: int) -> Times:

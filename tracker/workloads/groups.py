@@ -45,7 +45,7 @@ class Group:
     links: Links = ()
     children: dict[str, Group] = field(default_factory=dict)
     alive: bool = True
-    fresh: bool = True  # since the last arrangement
+    fresh: bool = False  # born since the last tick, and not arranged yet
     watched: bool = True
     # set by Tree
     top: bool = False  # the highest cgroup of a workload

@@ -169,10 +169,13 @@ def _step(parts: list[str], index: int, found: Identity) -> Identity:
 
 def _pod(parts: list[str], index: int) -> Identity | None:
     match = _POD.search(parts[index])
-    if match is None or not any("kubepods" in part for part in parts[: index + 1]):
+    if match is None:
+        return None
+    kubepods = [position for position in range(index + 1) if "kubepods" in parts[position]]
+    if not kubepods:
         return None
     uid = match[1].replace("_", "-")
-    words = {word for part in parts[: index + 1] for word in re.split(r"[-.]", part)}
+    words = {word for part in parts[kubepods[-1] : index + 1] for word in re.split(r"[-.]", part)}
     qos = next((word for word in ("burstable", "besteffort") if word in words), "guaranteed")
     pod = Identity(Kind.POD, f"pod/{uid}", pod_uid=uid, qos=qos)
     return _container([parts[index]], 0, pod) or pod
