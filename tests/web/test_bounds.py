@@ -74,7 +74,7 @@ def test_a_silent_client_is_cut_off() -> None:
 
 def test_the_oldest_silent_client_gives_way() -> None:
     """With all slots taken by clients that never finish, a scrape is answered at once, and the newest stay."""
-    limits = Limits(connections=4, read_s=60)
+    limits = Limits(connections=4, read_s=60, fair_read_s=0.05)
     with serving(limits=limits) as running, crowd(running, 4, b"GET / HT") as socks:
         assert running.get("/")[0].status == 200
         assert closed(socks[0])
@@ -84,12 +84,34 @@ def test_the_oldest_silent_client_gives_way() -> None:
 
 def test_a_crowd_of_silent_clients_does_not_starve_a_scrape() -> None:
     """500 connections that say nothing; every scrape in between is answered."""
-    with serving(limits=Limits(connections=4, read_s=60)) as running, contextlib.ExitStack() as stack:
+    limits = Limits(read_s=60, fair_read_s=0.02)
+    with serving(limits=limits) as running, contextlib.ExitStack() as stack:
         for number in range(500):
             stack.enter_context(running.connect())
             if number % 50 == 49:
                 assert running.get("/")[1] == b"hello\n"
-        assert threading.active_count() < 4 + 10
+        assert threading.active_count() < 16 + 10
+
+
+def test_a_crowd_of_honest_clients_is_served_in_turn() -> None:
+    """Four times as many at once as there are slots, and slow pages: everyone waits, nobody is dropped."""
+
+    def slow(_: Request) -> Response:
+        sum(range(20_000))  # holds the interpreter, as rendering does
+        return Response(200, TEXT, b"slow\n")
+
+    with serving({"/": slow}, Limits(connections=4)) as running:
+        seen: list[bytes] = []
+
+        def ask() -> None:
+            seen.extend(running.get("/")[1] for _ in range(25))
+
+        threads = [threading.Thread(target=ask) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert seen == [b"slow\n"] * 400
 
 
 def test_clients_that_never_read_do_not_starve_a_scrape() -> None:

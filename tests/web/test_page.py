@@ -124,7 +124,7 @@ def test_an_assumed_zone_is_flagged_with_the_lines_that_set_it() -> None:
     """P11: never guesses a place silently; estimates are called modelled."""
     html = render(snapshots.virtual_machine())
     assert "<strong>Assumed.</strong>" in html
-    assert "[site.mysite]\nzone = &quot;FR&quot;" in html
+    assert "[site.mysite]\nzone = &quot;YOUR-ZONE&quot;" in html
     assert "with an assumed factor" in html
     assert "from 2 devices, modelled" in html
     assert "modelled, not measured" in html

@@ -191,7 +191,7 @@ def test_passwords_are_taken_up_on_a_running_server(pki: Pki) -> None:
 
 def test_a_client_that_never_shakes_hands_gives_its_slot_back(pki: Pki) -> None:
     """The handshake is under the same deadline and never in the accepting thread."""
-    limits = Limits(connections=2, read_s=60)
+    limits = Limits(connections=2, read_s=60, fair_read_s=0.05)
     with configured(pki, SERVER, limits) as running, running.connect() as silent, running.connect() as half:
         half.sendall(b"\x16\x03\x01\x02\x00\x01")
         assert get(running, pki.client())[0].status == 200

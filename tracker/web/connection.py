@@ -6,6 +6,7 @@ The deadlines are totals, not pauses between bytes: a client that sends one byte
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -31,7 +32,8 @@ class Limits:
     head_bytes: int = 16_384
     read_s: float = 5.0  # handshake and request together
     write_s: float = 30.0
-    fair_write_s: float = 2.0  # with all slots taken, a client may read its answer this long before it gives way
+    fair_read_s: float = 0.25  # with all slots taken: a silent client gives way after this long,
+    fair_write_s: float = 2.0  # and one that does not take its answer after this
     linger_s: float = 1.0  # how long a refused client may go on sending before its socket is closed
     close_s: float = 1.5  # how long answers in progress may hold up the end of the server
 
@@ -85,17 +87,32 @@ class Connection:
                 # Not SSLSocket.shutdown, which takes the TLS state away under the worker's feet.
                 socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
-    @property
-    def dropped(self) -> bool:
-        return self._dropped
+    def overdue(self, now_s: float) -> bool:
+        """Whether the client has kept us waiting longer than is fair while others queue. What it has sent and we have
+        not read yet is our delay, not its own."""
+        waited_s = now_s - self.since_s
+        if self._dropped or self.phase is Phase.WORKING:
+            return False
+        if self.phase is Phase.WRITING:
+            return waited_s > self._limits.fair_write_s
+        return waited_s > self._limits.fair_read_s and not self._has_unread()
+
+    def _has_unread(self) -> bool:
+        with self._lock:
+            if self._sock.fileno() < 0:
+                return True
+            poll = select.poll()
+            poll.register(self._sock, select.POLLIN)
+            return bool(poll.poll(0))
 
     def _respond(self, security: Security) -> tuple[str, Response]:
         method = "GET"
         try:
             deadline_s = time.monotonic() + self._limits.read_s
             self._secure(security, deadline_s)
-            method, request = parse_head(self._read_head(deadline_s))
+            head = self._read_head(deadline_s)
             self._enter(Phase.WORKING)
+            method, request = parse_head(head)
             security.check(request, time.monotonic())
             return method, self._route(request)
         except Refused as refused:

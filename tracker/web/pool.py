@@ -1,8 +1,8 @@
 """A fixed number of slots for connections, each with a worker thread that is started when needed and ends when idle.
 
-When all slots are taken, the oldest client that has not finished its request gives way; if all have, the one that has
-taken longest to read its answer, once it had a fair while. So neither a crowd of silent clients nor one of slow
-readers can keep Prometheus out.
+When all slots are taken, the oldest client that is silent before the end of its request gives way; if none is, the
+oldest that does not take its answer; each once it had a fair while. So neither a crowd of silent clients nor one of
+slow readers can keep Prometheus out, and a crowd of honest ones waits its turn.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from collections import deque
 
 from tracker.web.connection import Connection, Limits, Phase
 
-_RECHECK_S = 0.2  # how soon to look for another victim when the first has not gone yet
-_IDLE_S = 30.0  # longer than a scrape interval, so that a regular scrape finds its thread waiting
+_RECHECK_S = 0.02  # how soon to look again for a client that gives way
+_IDLE_S = 90.0  # longer than a scrape interval, so that a regular scrape finds its thread waiting
+_SPARE = 2  # threads that wait for work; each keeps some 100 kB of memory of its own
 
 
 class Pool:
@@ -22,7 +23,6 @@ class Pool:
 
     def __init__(self, limits: Limits) -> None:
         self._slots = limits.connections
-        self._fair_write_s = limits.fair_write_s
         self._changed = threading.Condition()
         self._live: list[Connection] = []  # oldest first
         self._queue: deque[Connection] = deque()
@@ -34,7 +34,7 @@ class Pool:
         """Serve it in a worker. Waits for a slot, making one free if it can."""
         with self._changed:
             while len(self._live) >= self._slots and not self._closing:
-                victim = _victim(self._live, time.monotonic(), self._fair_write_s)
+                victim = _victim(self._live, time.monotonic())
                 if victim is not None:
                     victim.drop()
                 self._changed.wait(_RECHECK_S)
@@ -86,20 +86,18 @@ class Pool:
             if done is not None:
                 self._live.remove(done)
                 self._changed.notify_all()
-            self._idle += 1
-            self._changed.wait_for(lambda: self._queue or self._closing, _IDLE_S)
-            self._idle -= 1
+            if self._idle < _SPARE:
+                self._idle += 1
+                self._changed.wait_for(lambda: self._queue or self._closing, _IDLE_S)
+                self._idle -= 1
             if self._queue:
                 return self._queue.popleft()
             self._threads.discard(threading.current_thread())
             return None
 
 
-def _victim(live: list[Connection], now_s: float, fair_write_s: float) -> Connection | None:
-    """Which of the live connections, oldest first, gives way. None: all of them are being answered at a fair pace."""
-    waiting = [connection for connection in live if not connection.dropped]
-    for connection in waiting:
-        if connection.phase is Phase.READING:
-            return connection
-    slow = [c for c in waiting if c.phase is Phase.WRITING and now_s - c.since_s > fair_write_s]
-    return min(slow, key=lambda c: c.since_s, default=None)
+def _victim(live: list[Connection], now_s: float) -> Connection | None:
+    """Which of the live connections, oldest first, gives way. None: all of them go on at a fair pace."""
+    overdue = [connection for connection in live if connection.overdue(now_s)]
+    silent = [connection for connection in overdue if connection.phase is Phase.READING]
+    return next(iter(silent or overdue), None)

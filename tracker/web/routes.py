@@ -15,7 +15,7 @@ from http import HTTPStatus
 
 from tracker.core.snapshot import Snapshot
 from tracker.web import api
-from tracker.web.http1 import TEXT
+from tracker.web.http1 import TEXT, accepts_gzip, gzip
 from tracker.web.interface import OnError, Request, Response, Route, TodayRow
 from tracker.web.node import page
 
@@ -41,10 +41,10 @@ def build_routes(
     the start before the first one. ``wall_s``, ``mono_s``: the clocks. ``since``: when the day began, in words.
     """
     rows = _Today(today, mono_s, log)
+    pages = _Pages(since)
 
-    def node(_: Request) -> Response:
-        body = page.render(snapshot(), rows(), wall_s(), since)
-        return Response(HTTPStatus.OK, HTML, body, page.HEADERS)
+    def node(request: Request) -> Response:
+        return pages.render(snapshot(), rows(), wall_s(), packed=accepts_gzip(request.headers))
 
     def expose(request: Request) -> Response:
         body, content_type = metrics(request.headers.get("accept", ""))
@@ -66,6 +66,29 @@ def build_routes(
         return Response(HTTPStatus.OK, api.JSON, api.render(snapshot(), rows()))
 
     return {"/": node, "/metrics": expose, "/-/healthy": healthy, "/-/ready": ready, "/api/v1/snapshot": as_json}
+
+
+class _Pages:
+    """The page, made at most once a second for any number of viewers: they share its bytes, also the gzipped ones."""
+
+    def __init__(self, since: str) -> None:
+        self._since = since
+        self._one_at_a_time = threading.Lock()
+        self._made_of: tuple[Snapshot, Sequence[TodayRow] | None, int] | None = None
+        self._bodies: dict[bool, bytes] = {}  # by whether it is gzipped
+
+    def render(self, snapshot: Snapshot, rows: Sequence[TodayRow] | None, now_s: float, *, packed: bool) -> Response:
+        with self._one_at_a_time:
+            before = self._made_of
+            same = before and before[0] is snapshot and before[1] is rows and before[2] == int(now_s)
+            if not same:
+                self._bodies = {False: page.render(snapshot, rows, now_s, self._since)}
+                self._made_of = (snapshot, rows, int(now_s))
+            if packed and packed not in self._bodies:
+                self._bodies[packed] = gzip(self._bodies[False])
+            body = self._bodies[packed]
+        headers = {**page.HEADERS, "Vary": "Accept-Encoding"}
+        return Response(HTTPStatus.OK, HTML, body, {**headers, "Content-Encoding": "gzip"} if packed else headers)
 
 
 class _Today:

@@ -14,10 +14,11 @@ NO_PUE = "not set: 1.00 is assumed"
 
 
 def fix(snapshot: Snapshot) -> str:
-    """The lines of the configuration that set the zone."""
+    """The lines of the configuration that set the zone. The zone is left to be filled in: whoever only copies gets an
+    error at the start, not somebody else's grid."""
     site = snapshot.site or "mysite"
     head = "" if snapshot.site else f'[node]\nsite = "{site}"\n\n'
-    return f'{head}[site.{site}]\nzone = "FR"  # the zone of the grid that feeds this machine'
+    return f'{head}[site.{site}]\nzone = "YOUR-ZONE"  # of the grid that feeds this machine, such as FR'
 
 
 def render(snapshot: Snapshot) -> str:

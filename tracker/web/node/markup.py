@@ -20,11 +20,11 @@ def text(value: str) -> str:
     return escape(value[:_TEXT_CHARS].translate(_VISIBLE))
 
 
-def label(value: str) -> str:
+def label(value: str, limit: int = _LABEL_CHARS) -> str:
     """A name from outside: isolated from the direction of the text around it, cut when long (whole in its tooltip)."""
-    if len(value) <= _LABEL_CHARS:
+    if len(value) <= limit:
         return f"<bdi>{text(value)}</bdi>"
-    return f'<bdi title="{text(value[:_TITLE_CHARS])}">{text(value[: _LABEL_CHARS - 1])}…</bdi>'
+    return f'<bdi title="{text(value[:_TITLE_CHARS])}">{text(value[: limit - 1])}…</bdi>'
 
 
 def code(value: str, key: str) -> str:

@@ -67,7 +67,8 @@ def render(snapshot: Snapshot, rows: Sequence[TodayRow] | None, now_s: float, si
 
 
 def _header(snapshot: Snapshot, now_mw: int | None, now_s: float) -> str:
-    zone = "" if snapshot.factor is None else f"zone {label(snapshot.factor.zone)}"
+    factor = snapshot.factor
+    zone = "" if factor is None else f"zone {label(factor.zone)}{' (assumed)' if factor.assumed else ''}"
     site = f"site {label(snapshot.site)}" if snapshot.site else ""
     place = " · ".join(part for part in (site, zone) if part) or "no site set"
     if now_mw is None:
@@ -139,7 +140,7 @@ def _summary(snapshot: Snapshot, day: workloads.Day | None) -> str:
 
 def _footer(snapshot: Snapshot) -> str:
     return (
-        f"<footer><p>wattledger {text(snapshot.version)} · "
-        '<a href="/metrics">metrics</a> · <a href="/api/v1/snapshot">JSON</a> · <a href="/-/ready">ready</a>'
-        "</p></footer>"
+        f"<footer>wattledger {text(snapshot.version)} "
+        '<nav aria-label="Other formats">· <a href="/metrics">metrics</a> · <a href="/api/v1/snapshot">JSON</a> · '
+        '<a href="/-/ready">ready</a></nav></footer>'
     )

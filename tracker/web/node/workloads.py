@@ -13,6 +13,7 @@ from tracker.web.node import charts, figures, words
 from tracker.web.node.markup import label, note, row, section, table, text
 
 _TOP = 20
+_OWNER_CHARS = 28  # of a namespace, team or project, beside each other under the name
 _COLOUR = {Kind.SYSTEM: "system", Kind.UNATTRIBUTED: "lost"}
 _HOUR_MS = 3600 * MS_PER_S
 
@@ -146,7 +147,7 @@ def _hours(held_ms: int) -> str:
 
 def _name(workload: Workload) -> str:
     name = label(workload.name or workload.key)
-    owner = [label(part) for part in (workload.namespace, workload.team, workload.project) if part]
+    owner = [label(part, _OWNER_CHARS) for part in (workload.namespace, workload.team, workload.project) if part]
     return f"{name}<small>{' · '.join([words.KIND[workload.kind], *owner])}</small>"
 
 
