@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.ledger.books import CPU, GPU, SLOT, TRAIN, booking, entry, failures, plant
+from dataclasses import replace
+
+from tests.ledger.books import CPU, GPU, SLOT, TRAIN, booking, entry, failures, renamed
 from tracker.core.model import Entry, GapEntry, GapReason, Level
 from tracker.ledger.audit import Audit, audit
 from tracker.ledger.store import SqliteLedger
@@ -87,8 +89,7 @@ def test_lowered_power_limit_accuses_no_old_slot(ledger: SqliteLedger) -> None:
     """The highest limit ever recorded counts."""
     found = history(ledger, (used(0), ()), (used(1, energy_uj=250_000_000_000), ()))
     assert found.ok
-    ledger.close()
-    plant(ledger.path, "UPDATE device SET max_power_mw = 100000")
+    ledger.book(replace(renamed(GPU, max_power_mw=100_000), booked_until_ms=(SLOT + 601) * 1000))
     assert audit(ledger.path).ok
 
 

@@ -75,7 +75,7 @@ def reopened(path: Path) -> int:
     return held
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(history=History, kept=st.integers(0, 11), instructions=st.integers(1, 400))
 def test_killed_inside_a_booking(crasher: Crasher, history: list[Booking], kept: int, instructions: int) -> None:
     """A kill -9 after any number of SQLite's instructions: the booking is there as a whole or not at all."""
@@ -88,7 +88,7 @@ def test_killed_inside_a_booking(crasher: Crasher, history: list[Booking], kept:
         assert contents_of(path) == expected(bookings[:held])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(history=History, delay_us=st.integers(0, 8_000))
 def test_killed_at_any_instant(crasher: Crasher, history: list[Booking], delay_us: int) -> None:
     """A kill -9 at any instant, also while the log is written or a checkpoint runs, leaves a whole number of bookings,
@@ -106,7 +106,7 @@ def test_killed_at_any_instant(crasher: Crasher, history: list[Booking], delay_u
         assert contents_of(path) == expected(history)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(history=History, cut=st.integers(0, 200_000), noise=st.binary(max_size=64))
 def test_power_loss(history: list[Booking], cut: int, noise: bytes) -> None:
     """The log was never written, or only in part, or its end is garbage: whole bookings are there, and nothing that was
