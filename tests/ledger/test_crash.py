@@ -124,10 +124,10 @@ def test_power_loss(history: list[Booking], cut: int, noise: bytes) -> None:
         ledger.close()
         # The ledger closes a slot with the first booking that ends behind its edge.
         edges = [one for one in history[1:] if one.booked_until_ms % 300_000 < 40_000]
-        if edges or cut >= len(log):
-            held = reopened(after)
-            assert held >= (len(history) if cut >= len(log) else history.index(edges[-1]) + 1)
-            assert contents_of(after) == expected(history[:held])
+        durable = len(history) if cut >= len(log) else history.index(edges[-1]) + 1 if edges else 0
+        held = reopened(after)
+        assert held >= durable
+        assert contents_of(after) == expected(history[:held])
 
 
 def contents_of(path: Path) -> dict[str, object]:
