@@ -1,117 +1,22 @@
-"""The node page in a real Chromium: without JavaScript, refreshed by it, on a phone, in the dark, under attack."""
+"""The node page in a real Chromium, at work: without JavaScript, refreshed by it, stale, hidden, copied from."""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
-from playwright.sync_api import Request as Fetched
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.fakes import snapshots
-from tests.web.rows import today
-from tests.web.serving import Log, Running, serving
-from tracker.core.snapshot import Snapshot
-from tracker.web.routes import build_routes
-from tracker.web.server import Options
+from tests.web.browsing import Node, opened
 
 pytestmark = pytest.mark.needs("chromium")
-PHONE = {"width": 360, "height": 720}
-DESK = {"width": 1280, "height": 900}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"],
-        )
-        yield made
-        made.close()
-
-
-@dataclass
-class Node:
-    """A served node whose snapshot a test changes."""
-
-    snapshot: Snapshot
-    mono_s: float = 0.0
-
-    @contextlib.contextmanager
-    def served(self, listen: str = "127.0.0.1:0") -> Iterator[Running]:
-        routes = build_routes(
-            snapshot=lambda: self.snapshot,
-            metrics=lambda _: (b"", "text/plain"),
-            today=lambda: today(self.snapshot),
-            tick_age_s=lambda: 1.0,
-            wall_s=lambda: self.snapshot.tick_wall_s + 1,
-            mono_s=self._mono_s,
-            log=Log(),
-        )
-        with serving(routes, options=Options(listen=listen)) as running:
-            yield running
-
-    def _mono_s(self) -> float:
-        self.mono_s += 60  # so that every page asks for today anew
-        return self.mono_s
-
-
-@dataclass
-class Seen:
-    """What a page did besides being drawn."""
-
-    complaints: list[str] = field(default_factory=list)
-    addresses: list[str] = field(default_factory=list)
-
-
-@contextlib.contextmanager
-def opened(
-    browser: Browser, url: str, size: dict[str, int] | None = None, *, dark: bool = False, script: bool = True
-) -> Iterator[tuple[Page, Seen]]:
-    """The page in a fresh window with a clock that stands still until a test turns it."""
-    context = browser.new_context(
-        viewport={"width": (size or DESK)["width"], "height": (size or DESK)["height"]},
-        color_scheme="dark" if dark else "light",
-        java_script_enabled=script,
-    )
-    context.set_default_timeout(10_000)
-    page, seen = context.new_page(), Seen()
-
-    def complain(message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
-            seen.complaints.append(message.text)
-
-    def fetched(request: Fetched) -> None:
-        seen.addresses.append(request.url)
-
-    page.on("console", complain)
-    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    page.on("request", fetched)
-    if script:
-        page.clock.install()
-    page.goto(url)
-    try:
-        yield page, seen
-    finally:
-        context.close()
 
 
 def gpu_0(page: Page) -> Locator:
     """Its row among the devices."""
     return page.get_by_role("table", name="Devices whose energy is booked").get_by_role("row", name="GPU 0")
-
-
-ALL = ["eight_gpus", "virtual_machine", "in_trouble", "nasty_labels", "starting", "crowded"]
-
-
-def make(name: str) -> Snapshot:
-    built = getattr(snapshots, name)()
-    assert isinstance(built, Snapshot)
-    return built
 
 
 def test_without_javascript_everything_is_there_and_the_page_reloads_itself(browser: Browser) -> None:
@@ -217,101 +122,3 @@ def test_a_hidden_tab_asks_nothing(browser: Browser) -> None:
         node.snapshot = replace(node.snapshot, hostname="changed")
         page.evaluate(hide, False)
         expect(page.get_by_role("heading", level=1)).to_have_text("changed")
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_a_phone_needs_no_sideways_scroll(browser: Browser, name: str) -> None:
-    """At 360 px, whatever the labels are; and nothing is smaller than 12 px."""
-    with Node(make(name)).served() as running, opened(browser, running.server.url, PHONE) as (page, seen):
-        assert page.evaluate("document.documentElement.scrollWidth") == 360
-        smallest = page.evaluate(
-            "Math.min(...[...document.querySelectorAll('body *')].map(e => parseFloat(getComputedStyle(e).fontSize)))"
-        )
-        assert smallest >= 12
-        assert seen.complaints == []
-
-
-# Contrast of every piece of text with what is behind it, as WCAG 2 computes it; [ratio, text] of those below AA.
-CONTRAST = """() => {
-  const light = ([r, g, b]) => [r, g, b].map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const rgba = text => { const n = text.match(/[0-9.]+/g).map(Number); return n.length === 3 ? [...n, 1] : n; };
-  const behind = e => {
-    for (; e; e = e.parentElement) { const c = rgba(getComputedStyle(e).backgroundColor); if (c[3] > 0) return c; }
-    return [255, 255, 255, 1];
-  };
-  const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  let seen = 0;
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement, style = getComputedStyle(element);
-    const unseen = ["SCRIPT", "STYLE", "title"].includes(element.tagName);
-    if (unseen || !walker.currentNode.textContent.trim()) continue;
-    const svg = element.ownerSVGElement !== undefined && element.ownerSVGElement !== null;
-    const ink = light(rgba(svg ? style.fill : style.color)), paper = light(behind(element));
-    const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
-    seen += 1;
-    if (ratio < 4.5) found.push([ratio, walker.currentNode.textContent]);
-  }
-  return [seen, found];
-}"""
-
-
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("name", ["in_trouble", "virtual_machine"])
-def test_text_is_legible_in_light_and_dark(browser: Browser, name: str, dark: bool) -> None:
-    """WCAG AA for every text on the page."""
-    with Node(make(name)).served() as running, opened(browser, running.server.url, dark=dark) as (page, _):
-        seen, too_faint = page.evaluate(CONTRAST)
-        assert seen > 80
-        assert too_faint == []
-        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert paper == ("rgb(19, 21, 23)" if dark else "rgb(253, 253, 251)")
-
-
-def test_labels_from_outside_are_text(browser: Browser) -> None:
-    """Nothing in a label runs, loads or becomes an element, neither in the first page nor in a swapped one."""
-    node = Node(snapshots.nasty_labels())
-    with node.served() as running, opened(browser, running.server.url) as (page, seen):
-        for round_ in range(2):
-            expect(page.get_by_role("heading", level=1)).to_have_text("<script>window.hacked=1</script>")
-            assert page.evaluate("[typeof window.hacked, document.images.length, document.scripts.length]") == [
-                "undefined",
-                0,
-                1,
-            ]
-            expect(
-                page.get_by_role("rowheader").filter(has_text="<script>window.hacked=1</script>").first
-            ).to_be_visible()
-            if round_ == 0:
-                with page.expect_response("**/"):
-                    page.clock.fast_forward(5_000)
-        assert seen.complaints == []
-
-
-def test_nothing_is_fetched_from_elsewhere(browser: Browser) -> None:
-    """The page works on a node without internet, and tells nobody about it."""
-    with Node(snapshots.eight_gpus()).served() as running:
-        url = running.server.url
-        with opened(browser, url) as (page, seen):
-            with page.expect_response("**/"):
-                page.clock.fast_forward(5_000)
-            assert set(seen.addresses) - {url} <= {address for address in seen.addresses if address.startswith("data:")}
-            assert seen.complaints == []
-
-
-def test_it_can_be_read_by_ear(browser: Browser) -> None:
-    """Landmarks, headings and table headings are named."""
-    with Node(snapshots.in_trouble()).served() as running, opened(browser, running.server.url) as (page, _):
-        for role in ("banner", "main", "contentinfo"):
-            expect(page.get_by_role(role)).to_have_count(1)
-        for name in ("Needs attention", "Power", "Today", "Sources", "Grid", "Book", "Gaps", "Cross-check"):
-            expect(page.get_by_role("region", name=name)).to_have_count(1)
-        for name in (
-            "Devices whose energy is booked",
-            "Workloads by energy",
-            "Gaps by device",
-            "Counter against power",
-        ):
-            expect(page.get_by_role("table", name=name)).to_have_count(1)
-        unscoped = page.evaluate("document.querySelectorAll('th:not([scope])').length")
-        assert unscoped == 0

@@ -102,6 +102,26 @@ def test_an_address_that_is_not_ours(host: str) -> None:
     assert host in error.value.sentence
 
 
+def test_bytes_after_the_request_do_not_destroy_the_answer() -> None:
+    """A client that pipelines gets its first answer; an unread byte at the close would reset the connection."""
+    with serving({"/": lambda _: Response(200, TEXT, b"x" * 500_000)}) as running:
+        for _ in range(20):
+            answer = running.say(b"GET / HTTP/1.0\r\n\r\n" + b"GET / HTTP/1.0\r\n\r\n" * 50)
+            assert answer.count(b"HTTP/1.1 200 OK") == 1
+            assert answer.endswith(b"x" * 500_000)
+
+
+def test_ipv6() -> None:
+    """``[::1]:port`` where the machine has it."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    with serving(options=Options(listen="[::1]:0")) as running:
+        assert running.server.url.startswith("http://[::1]:")
+        assert running.get("/")[0].status == 200
+
+
 @pytest.mark.skipif(not socket.has_ipv6, reason="the kernel has no IPv6")
 def test_every_interface_means_both_families() -> None:
     """``:9837`` is reachable over IPv4; over IPv6 where the machine has it."""

@@ -69,7 +69,7 @@ class Connection:
             method, response = self._respond(security)
             self._write(response, security.headers, with_body=method != "HEAD")
             self._part()
-            if response.status >= HTTPStatus.BAD_REQUEST:
+            if response.status >= HTTPStatus.BAD_REQUEST or self._has_unread():
                 self._linger()
         except OSError:  # timeouts, resets and TLS errors among them
             pass
@@ -122,7 +122,7 @@ class Connection:
         route = self._routes.get(request.path)
         if route is None:
             known = ", ".join(self._routes)
-            raise Refused(HTTPStatus.NOT_FOUND, f"There is nothing at {request.path}. Known here: {known}")
+            raise Refused(HTTPStatus.NOT_FOUND, f"There is nothing at {request.path[:200]}. Known here: {known}")
         try:
             return pack(route(request), request.headers)
         except Exception as error:  # a traceback is for the log, a sentence for the client
@@ -180,8 +180,10 @@ class Connection:
                 self._sock.unwrap()
 
     def _linger(self) -> None:
-        """Take what a refused client is still sending: closing on unread bytes would reset the connection and could
-        destroy the answer before the client reads it (RFC 9112 §9.6). Below TLS: nobody reads these bytes."""
+        """Take what the client is still sending: a refused one, or one that did not stop after its request.
+
+        Closing on unread bytes would reset the connection and could destroy the answer before the client reads it
+        (RFC 9112 §9.6). Read below TLS: nobody wants these bytes."""
         self._enter(Phase.READING)
         deadline_s = time.monotonic() + self._limits.linger_s
         socket.socket.shutdown(self._sock, socket.SHUT_WR)

@@ -34,6 +34,7 @@ class Pool:
         """Serve it in a worker. Waits for a slot, making one free if it can."""
         with self._changed:
             while len(self._live) >= self._slots and not self._closing:
+                self._ensure_worker()  # if no thread could be had before
                 victim = _victim(self._live, time.monotonic())
                 if victim is not None:
                     victim.drop()
@@ -42,8 +43,7 @@ class Pool:
                 connection.drop()
             self._live.append(connection)
             self._queue.append(connection)
-            if self._idle < len(self._queue) and len(self._threads) < self._slots:
-                self._start_worker()
+            self._ensure_worker()
             self._changed.notify_all()
 
     def close(self, within_s: float) -> None:
@@ -64,7 +64,9 @@ class Pool:
         for thread in threads:  # one that hangs in a route is a daemon thread and ends with the process
             thread.join(max(0.0, end_s - time.monotonic()))
 
-    def _start_worker(self) -> None:
+    def _ensure_worker(self) -> None:
+        if self._idle >= len(self._queue) or len(self._threads) >= self._slots:
+            return
         thread = threading.Thread(target=self._work, name="wattledger-web", daemon=True)
         try:
             thread.start()

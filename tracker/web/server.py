@@ -78,7 +78,11 @@ class WebServer:
             except OSError:  # the client is gone already, or no descriptors are left; or close() was called
                 self._closing.wait(_PAUSE_S)
                 continue
-            self._pool.run(Connection(sock, self._limits, self._gate, self._routes, self._log))
+            try:
+                self._pool.run(Connection(sock, self._limits, self._gate, self._routes, self._log))
+            except Exception as error:  # noqa: BLE001 - without this thread nobody could ask how we are
+                self._log("accept", error)
+                sock.close()
 
 
 def _stop_listening(listener: socket.socket) -> None:

@@ -31,7 +31,8 @@ def code(value: str, key: str) -> str:
     """Lines to copy into a terminal or file. ``key`` is unique on the page, so that focus survives a refresh."""
     lines = escape(value[:_TEXT_CHARS].translate(_VISIBLE_LINES))
     return (
-        f'<div class="code"><pre tabindex="0" id="code-{key}" aria-label="Lines to copy"><code>{lines}</code></pre>'
+        f'<div class="code"><pre tabindex="0" id="code-{key}" role="group" aria-label="Lines to copy">'
+        f"<code>{lines}</code></pre>"
         f'<button type="button" id="copy-{key}" data-copy="code-{key}" hidden>Copy</button></div>'
     )
 
