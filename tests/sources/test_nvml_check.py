@@ -193,7 +193,7 @@ def test_a_driver_that_does_not_start_says_why(tmp_path: Path, code: int, kind: 
             "GPU 1: persistence mode is off", "nvidia-persistenced",
         ),
         (
-            FakeGpu(migs=[replace(H100_MIG[0], code=NO_PERMISSION)]), lambda fake: None, Level.WARN,
+            FakeGpu(migs=[H100_MIG[0], replace(H100_MIG[1], code=NO_PERMISSION)]), lambda fake: None, Level.WARN,
             "GPU 1: MIG is on, and its instances or their processes are hidden", "NVIDIA_MIG_MONITOR_DEVICES=all",
         ),
         (

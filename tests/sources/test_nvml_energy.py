@@ -170,6 +170,18 @@ def test_a_grace_hopper_without_the_counter_claims_its_gpu_only(tmp_path: Path) 
     assert node.sensors[node.key(0)].scopes == (f"node/gpu/{node.key(0)}",)
 
 
+@pytest.mark.parametrize("lenient", [False, True])
+def test_module_power_that_is_not_offered_is_left_out(tmp_path: Path, lenient: bool) -> None:
+    """Success of the call says nothing about a value."""
+    world = World(tmp_path, None, (FakeGpu(GH200, module_w=150),))
+    world.fake.fault(0, NOT_SUPPORTED, "nvmlDeviceGetPowerUsage")
+    if lenient:
+        world.fake.lenient_fields(0)
+    reading = Running(world).reading(0)
+    assert reading.counter_uj == world.fake.counter_uj(0)
+    assert reading.power_mw is None
+
+
 def test_the_epoch_is_the_drivers_version(tmp_path: Path) -> None:
     assert running(tmp_path, FakeGpu()).reading(0).epoch == "590.48.01"
 

@@ -16,6 +16,7 @@ from tests.fakes.nvml.parts import (
     IRQ_ISSUE,
     NO_PERMISSION,
     NOT_SUPPORTED,
+    P100,
     RESET_REQUIRED,
     TIMEOUT,
     UNINITIALIZED,
@@ -87,6 +88,22 @@ def test_a_lost_gpu_is_left_alone_for_minutes(tmp_path: Path) -> None:
     assert node.fake.calls(gpu=1) == calls + 1, "one try, for its handle"
 
 
+@pytest.mark.parametrize(("code", "reason"), [(UNKNOWN, GapReason.ERROR), (GPU_IS_LOST, GapReason.LOST)])
+def test_a_gpu_without_a_counter_fails_with_its_power(tmp_path: Path, code: int, reason: GapReason) -> None:
+    node = running(tmp_path, FakeGpu(P100))
+    node.fake.fault(0, code, "power")
+    assert node.missing(0).reason is reason
+
+
+def test_a_handle_that_stays_stale_is_not_renewed_every_second(tmp_path: Path) -> None:
+    node = three(tmp_path)
+    node.read()
+    calls = node.fake.calls("nvmlDeviceGetHandleByIndex_v2", 0)
+    node.fake.fault(1, INVALID_ARGUMENT, "energy")
+    node.run(50)
+    assert node.fake.calls("nvmlDeviceGetHandleByIndex_v2", 0) - calls <= 11
+
+
 def test_a_lost_gpu_is_tried_at_once_when_the_source_is_opened_anew(tmp_path: Path) -> None:
     node = three(tmp_path)
     node.read()
@@ -137,8 +154,30 @@ def test_a_gpu_that_the_driver_no_longer_counts_is_lost_not_forgotten(tmp_path: 
     node.run(60)
     assert node.missing(2).reason is GapReason.LOST
     assert node.key(2) in node.sensors
+    counts = node.fake.calls("nvmlDeviceGetCount_v2")
+    node.run(60)
+    assert node.fake.calls("nvmlDeviceGetCount_v2") == counts + 1, "it is waited for at the usual pace"
     node.fake.set_count(3)
     assert back_after_s(node, 2, 61)
+
+
+def test_a_gpu_that_is_gone_leaves_its_index_to_another(tmp_path: Path) -> None:
+    node = three(tmp_path)
+    node.read()
+    gone, moved = node.key(1), node.key(2)
+    node.fake.swap_indices(1, 2)
+    node.fake.set_count(2)
+    node.run(130)
+    assert {one.sensor: one.reason for one in node.read().missing} == {gone: GapReason.LOST}
+    node.fake.fault(1, GPU_IS_LOST)
+    node.read()
+    calls = node.fake.calls(gpu=1)
+    node.run(150)
+    assert node.fake.calls(gpu=1) == calls, "it is the moved one that is left alone now"
+    assert {one.sensor: one.detail for one in node.read().missing} == {
+        gone: "the driver no longer lists it",
+        moved: "it fell off the bus (GPU_IS_LOST)",
+    }
 
 
 def test_a_count_that_fails_now_and_then_changes_nothing(tmp_path: Path) -> None:

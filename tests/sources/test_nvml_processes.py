@@ -139,6 +139,13 @@ def test_lists_that_fail_say_nothing_which_is_not_nobody(tmp_path: Path, code: i
     assert len(batch.readings) == 2, "energy goes on"
 
 
+def test_a_list_that_keeps_growing_is_asked_for_three_times(tmp_path: Path) -> None:
+    node = one(tmp_path, FakeProcess(11))
+    node.fake.fault(0, INSUFFICIENT_SIZE, "lists")
+    node.read()
+    assert node.fake.calls("nvmlDeviceGetComputeRunningProcesses_v3", 0) == 3 * 2, "each time size and list"
+
+
 def test_lists_that_are_not_offered_are_not_asked_for_again(tmp_path: Path) -> None:
     node = one(tmp_path)
     node.fake.fault(0, NOT_SUPPORTED, "lists")

@@ -87,10 +87,22 @@ def test_a_release_holds_over_a_failure_and_a_new_open(tmp_path: Path) -> None:
     node.source.close()
     node.source.toggle_release()
     node.source.open()
+    assert node.fake.holds() == 0
     assert_released(node)
     assert node.fake.holds() == 0
     node.source.toggle_release()
     assert len(node.read().readings) == 2
+
+
+def test_a_new_open_after_a_release_begins_once(tmp_path: Path) -> None:
+    node = two(tmp_path)
+    node.source.release()
+    node.read()
+    node.source.close()
+    node.source.resume()
+    node.source.open()
+    node.read()
+    assert node.fake.calls("nvmlInitWithFlags") == 2
 
 
 def test_a_driver_that_is_gone_when_it_is_taken_up_again_is_a_failure_that_passes(tmp_path: Path) -> None:

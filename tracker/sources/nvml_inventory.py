@@ -98,7 +98,7 @@ class Inventory:
         seen = set()
         for index in range(self.count):
             gpu = self._at(index)
-            if gpu is None or boot_ns >= gpu.rest_until_ns or anew:
+            if gpu is None or boot_ns >= gpu.rest_until_ns:
                 gpu = self._open(driver, index, boot_ns, anew=anew)
             if gpu is not None:
                 seen.add(gpu.uuid)
@@ -112,7 +112,6 @@ class Inventory:
         """The session is about to end: no handle is good any more."""
         for gpu in self.gpus.values():
             gpu.handle, gpu.rest_until_ns = None, 0
-            gpu.partition = None
 
     def sensors(self) -> tuple[Sensor, ...]:
         if any(gpu.stale for gpu in self.gpus.values()):

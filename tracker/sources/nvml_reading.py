@@ -76,7 +76,7 @@ def _power_mw(driver: Driver, gpu: Gpu, handle: Handle, *, needed: bool) -> int 
         reaction = answer_of(error.code).reaction
         if reaction is Reaction.UNSUPPORTED:
             gpu.power, gpu.stale = False, True
-        elif needed or reaction in FATAL:
+        elif needed:
             raise
         return None
     if power_mw != _NO_POWER_MW:

@@ -157,6 +157,10 @@ class FakeNvml:
         self._page.gpus[gpu].counter_override = counter
         self._page.gpus[gpu].power_override = power
 
+    def lenient_fields(self, gpu: int) -> None:
+        """GetFieldValues succeeds whatever its values say: their own codes must be looked at."""
+        self._page.gpus[gpu].lenient_fields = 1
+
     def garble_uuid(self, gpu: int) -> None:
         """Its UUID is bytes that are no text."""
         self._page.gpus[gpu].uuid = b"GPU-\xff\xfe"

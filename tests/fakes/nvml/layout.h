@@ -100,7 +100,8 @@ struct gpu {
   uint32_t generation;     /* of the handle; another one makes old handles invalid */
   uint32_t mig_generation; /* of MIG handles */
   uint32_t mig_capable, mig_mode;
-  uint32_t mig_count, pad;
+  uint32_t mig_count;
+  uint32_t lenient_fields; /* 1: GetFieldValues succeeds even when no value was filled */
   struct mig migs[MAX_MIG];
 
   uint64_t segment_count; /* ever written; the last MAX_SEGMENTS of them are in the ring */

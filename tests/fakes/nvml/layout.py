@@ -78,7 +78,7 @@ class Gpu(c.Structure):
         ("memory_used_bytes", c.c_uint64),
         *((name, c.c_uint32) for name in ("gpu_percent", "persistence", "cores", "c2c")),
         *((name, c.c_uint32) for name in ("generation", "mig_generation", "mig_capable", "mig_mode")),
-        *((name, c.c_uint32) for name in ("mig_count", "pad")),
+        *((name, c.c_uint32) for name in ("mig_count", "lenient_fields")),
         ("migs", Mig * MAX_MIG),
         ("segment_count", c.c_uint64),
         ("segments", Segment * MAX_SEGMENTS),

@@ -139,7 +139,7 @@ EXPORT nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t device, int count, str
     if (i == 0) first = values[i].code;
     filled += values[i].code == NVML_SUCCESS;
   }
-  return filled ? NVML_SUCCESS : first;
+  return filled || on.gpu->lenient_fields ? NVML_SUCCESS : first;
 }
 
 /* Only the power samples (type 0): the last published values after lastSeen, at most 16. */
