@@ -25,7 +25,7 @@ def node(tmp_path: Path, feed: ScriptedFeed) -> Node:
 
 
 def rows(node: Node, query: str) -> list[tuple[int, ...]]:
-    with sqlite3.connect(next(node.folder.glob("*.sqlite3"))) as db:
+    with sqlite3.connect(next(node.folder.glob("ledger.db"))) as db:
         return db.execute(query).fetchall()
 
 

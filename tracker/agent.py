@@ -182,7 +182,8 @@ class Agent:
             if device.seen_uj:
                 self._seen_uj[key] = device.seen_uj
         meta = {"idle_floors_mw": json.dumps(self._floors_mw), "seen_uj": json.dumps(self._seen_uj)}
-        sensors = {key: device.sensor for key, device in booked.items()}
+        charged = {key[1] for key in self._books.pending.entries} | {key[1] for key in self._books.pending.gaps}
+        sensors = {key: device.sensor for key, device in self._devices.items() if key in self._booked or key in charged}
         self._books.book(cursors, sensors, meta, self._until_ms, now)
         self.ready = True
 

@@ -23,12 +23,13 @@ from tracker.core.model import Moment
 from tracker.core.snapshot import Snapshot
 from tracker.core.units import NS_PER_S
 from tracker.faults import Faults
+from tracker.ledger.files import LEDGER_FILE
 from tracker.ledger.interface import DayRow, Ledger
 from tracker.ledger.reader import SqliteReader
 from tracker.ledger.store import SqliteLedger
 from tracker.log import Log, Severity
 from tracker.metrics.exposition import Renderer
-from tracker.sources.interface import SourceAbsent
+from tracker.sources.interface import SourceAbsent, SourceFailed
 from tracker.web.routes import build_routes
 from tracker.web.server import Options as WebOptions
 from tracker.web.server import WebServer
@@ -42,16 +43,21 @@ STOP_SOURCES_S = 1.5
 class Daemon:
     """The daemon of one node."""
 
-    def __init__(self, config: Config, log: Log, *, demo: bool = False) -> None:
-        """Build every part, open the ledger and the port. Raises WattledgerError: zone, ledger, port, web config."""
+    def __init__(self, config: Config, log: Log, *, demo: bool = False, may_restart: bool = False) -> None:
+        """Build every part, open the ledger and the port. Raises WattledgerError: zone, ledger, port, web config.
+
+        ``may_restart``: the caller starts a new process when ``restart_wanted`` is set after ``run`` has returned.
+        """
         self._config, self._log = config, log
+        self._may_restart = may_restart
+        self.restart_wanted = False
         self._told = _Told(log)
         self._stop = threading.Event()
         self._ticked_s = time.monotonic()
         facts = wiring.facts_for(config)
         start = clock.now()
         grid, zone = wiring.grid_for(config, facts, start.wall_ns // NS_PER_S)
-        path = config.node.state_dir / wiring.LEDGER_NAME
+        path = config.node.state_dir / LEDGER_FILE
         self._ledger: Ledger = SqliteLedger(path)
         opening = self._ledger.open()
         try:
@@ -155,6 +161,9 @@ class Daemon:
             self._log.event(Severity.DEBUG, "source_absent", str(error), source=source)
         else:
             self._told.failed(f"source/{source}", now, "source_failed", str(error), source)
+            if isinstance(error, SourceFailed) and error.needs_restart and self._may_restart:
+                self.restart_wanted = True
+                self.stop()
 
     def _serve(self, reader: SqliteReader) -> WebServer:
         renderer = Renderer(PROCESS_COLLECTOR)

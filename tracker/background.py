@@ -23,6 +23,8 @@ QUEUE_BATCHES = 600
 RETRY_ABSENT_S = 60.0
 RETRY_MIN_S, RETRY_MAX_S = 1.0, 60.0
 HANG_PERIODS = 5
+#: How often a source that works is asked what else it has to say (a lost GPU, an unreadable zone).
+CHECK_NS = 60 * NS_PER_S
 
 _T = TypeVar("_T")
 
@@ -53,6 +55,8 @@ class Runner(Feed):
         self._error: WattledgerError | None = None
         self._last_success: Moment | None = None
         self._read_ns = 0
+        self._notes: tuple[Finding, ...] = ()
+        self._noted_ns = -CHECK_NS
 
     def start(self) -> None:
         """Begin to read."""
@@ -109,7 +113,7 @@ class Runner(Feed):
             return (Finding(Level.FAIL, self.name, "A driver call does not return.", remedy),)
         if self._error is not None:
             return (Finding(Level.FAIL, self.name, self._error.sentence, self._error.remedy),)
-        return ()
+        return self._notes
 
     def _hangs(self, now: Moment) -> bool:
         began = self._call_began_ns
@@ -166,6 +170,10 @@ class Runner(Feed):
             self._error = None
             self._listen(self.name, None)
         self._reported = True
+        now_ns = self._clock().mono_ns
+        if now_ns - self._noted_ns > CHECK_NS:
+            self._noted_ns = now_ns
+            self._notes = tuple(note for note in self.source.check() if note.level is not Level.OK)
 
     def _timed(self, call: Callable[[], _T]) -> _T:
         """Make a call that may hang, with its beginning on record."""

@@ -53,7 +53,7 @@ class Bookkeeper:
         self._zone, self._pue_permille, self._max_series = zone, pue_permille, max_series
         self._remainders: dict[Workload, int] = {}
         self._known_sensors: dict[str, Sensor] = {}
-        self._known_factors: set[str] = set()
+        self._known_factors: set[Factor] = set()
         self._shown = self.totals
         self._booked_boot_ns: int | None = None
         _restore_other(self.totals, opening.meta)
@@ -77,7 +77,7 @@ class Bookkeeper:
             emissions=emissions,
             cursors=tuple(cursors),
             sensors=tuple(s for key, s in sensors.items() if self._known_sensors.get(key) != s),
-            factors=tuple(f for f in factors if f.factor_id not in self._known_factors),
+            factors=tuple(f for f in factors if f not in self._known_factors),
             booked_until_ms=until_ms,
             meta=meta,
         )
@@ -88,9 +88,11 @@ class Bookkeeper:
             self._wait(booking, boot_ns, str(error))
             return False
         self.pending = Pending()
-        self._remainders = remainders
+        self._remainders = {
+            w: rest for w, rest in remainders.items() if w in self.totals.workloads or w in self.totals.folded
+        }
         self._known_sensors.update(sensors)
-        self._known_factors.update(f.factor_id for f in factors)
+        self._known_factors.update(factors)
         self.totals.apply(booking, self.components, boot_ns)
         self.totals.forget(boot_ns - LINGER_NS)
         self.health = LedgerHealth(ok=True, commit_wall_s=now.wall_ns / NS_PER_S, size_bytes=self._ledger.size_bytes())
@@ -145,11 +147,18 @@ class Bookkeeper:
                     totals.folded.add(workload)
                     continue
                 live += 1
-            known = self._ledger.totals_of(workload)
-            account = Account(emissions_ug=dict(known.emissions_ug))
-            for tally in known.tallies:
+            self._read_back(workload)
+
+    def _read_back(self, workload: Workload) -> None:
+        """Give a workload its account, and those of its other label sets: together they may be one series (P2)."""
+        for known in {workload, *self._ledger.label_sets(workload.key)}:
+            if known in self.totals.workloads:
+                continue
+            totals = self._ledger.totals_of(known)
+            account = Account(emissions_ug=dict(totals.emissions_ug))
+            for tally in totals.tallies:
                 account.add(tally.component, tally.method, tally.energy_uj, tally.idle_uj, tally.held_ms)
-            totals.workloads[workload] = account
+            self.totals.workloads[known] = account
 
     def _show(self, totals: Totals, boot_ns: int) -> None:
         """Rebuild what a snapshot says of workloads."""

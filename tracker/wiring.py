@@ -17,7 +17,6 @@ from tracker.workloads.demo import DemoObserver
 from tracker.workloads.interface import Observer
 from tracker.workloads.observer import CgroupObserver, Options
 
-LEDGER_NAME = "ledger.sqlite3"
 WORLD = "WORLD"
 
 

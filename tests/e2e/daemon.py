@@ -83,6 +83,8 @@ class Daemon:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read().decode()
+        except (urllib.error.URLError, ConnectionError):  # between two processes nobody listens
+            return 0, ""
 
     def series(self) -> Series:
         """Every sample of /metrics, by name and labels."""

@@ -26,7 +26,7 @@ def fallen(before: Series, after: Series) -> dict[object, tuple[float, float]]:
 
 def positions(rig: Rig) -> dict[str, tuple[int, int]]:
     """Each device's (counter that is booked up to, booked energy), read as any auditor could."""
-    with sqlite3.connect(rig.state_dir / "ledger.sqlite3") as db:
+    with sqlite3.connect(rig.state_dir / "ledger.db") as db:
         query = """SELECT device.key, cursor.counter_uj, device_total.energy_uj
             FROM cursor JOIN device ON device.key = cursor.sensor JOIN device_total USING (device_id)
             WHERE cursor.counter_uj IS NOT NULL"""

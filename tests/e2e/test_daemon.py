@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.conftest import Rig
 from tests.e2e.daemon import COMMAND, Daemon, parse, total, until
+from tests.e2e.prometheus import free_port
 from tests.fakes.nvml.parts import FakeProcess
 
 pytestmark = [pytest.mark.needs("gcc"), pytest.mark.timeout(240)]
@@ -211,3 +212,19 @@ def test_an_overlay_of_processes_gets_the_gpu(rig: Rig) -> None:
             lambda: total(daemon.series(), WORKLOAD, component="gpu", workload="user/1000") > 300,
             "user 1000 was charged",
         )
+
+
+def test_after_a_driver_upgrade_a_new_process_takes_over_and_nothing_is_lost(rig: Rig) -> None:
+    """The old library cannot talk to the new driver: the daemon books, starts itself anew and counts on."""
+    gpu = rig.nvml.gpus[0].uuid
+    with rig.daemon("--listen", f"127.0.0.1:{free_port()}") as daemon:
+        daemon.wait_ready()
+        until(lambda: total(daemon.series(), DEVICE, device="package-0") > 100, "energy was booked")
+        before = total(daemon.series(), DEVICE, device="package-0")
+        rig.nvml.reload_driver("610.10.01")
+        until(lambda: any("takes over" in line for line in daemon.log), "the restart was announced")
+        daemon.wait_ready()
+        until(lambda: total(daemon.series(), DEVICE, device="package-0") > before + 100, "the package counted on")
+        series = daemon.series()
+        until(lambda: total(daemon.series(), DEVICE, device=gpu) > total(series, DEVICE, device=gpu), "so did the GPU")
+        assert total(daemon.series(), "wattledger_conservation_error_joules") == 0

@@ -162,7 +162,7 @@ class Node:
         self.start()
 
     def start(self) -> None:
-        self.ledger = SqliteLedger(self.folder / "ledger.sqlite3")
+        self.ledger = SqliteLedger(self.folder / "ledger.db")
         opening = self.ledger.open()
         self.books = Bookkeeper(
             self.ledger, self.grid, opening, zone="FR", pue_permille=1200, max_series=self.max_series

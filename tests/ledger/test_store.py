@@ -100,6 +100,8 @@ def test_each_label_set_is_a_workload_of_its_own(ledger: SqliteLedger) -> None:
     ledger.book(booking(entry(moved, 6), until_ms=UNTIL + 1))
     assert [tally.energy_uj for tally in ledger.totals_of(TRAIN).tallies] == [5]
     assert [tally.energy_uj for tally in ledger.totals_of(moved).tallies] == [6]
+    assert set(ledger.label_sets(TRAIN.key)) == {TRAIN, moved}
+    assert ledger.label_sets("nobody") == ()
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 import msgspec
 
-from tracker import wiring
 from tracker.cli.options import config_of, config_options
 from tracker.cli.show import show_findings
 from tracker.core.errors import UsageError
 from tracker.core.model import Finding, Level
 from tracker.core.units import UJ_PER_KWH
 from tracker.ledger.audit import Audit, audit
+from tracker.ledger.files import LEDGER_FILE
 from tracker.ledger.finding import AuditFinding
 
 
@@ -25,7 +25,7 @@ from tracker.ledger.finding import AuditFinding
 def verify(config_path: Path | None, as_json: bool, **flags: object) -> None:
     """Check conservation, monotonicity, overlap and gaps of the node's ledger. Works beside a running daemon."""
     config = config_of(config_path, flags)
-    path = config.node.state_dir / wiring.LEDGER_NAME
+    path = config.node.state_dir / LEDGER_FILE
     if not path.exists():
         raise UsageError(f"There is no ledger at {path}.", "Name its folder with --state-dir, or start: wattledger run")
     result = audit(path)

@@ -145,9 +145,13 @@ class Totals:
         return Totals(workloads={workload: self.workloads.get(workload, Account())}, folded=self.folded)
 
     def forget(self, before_boot_ns: int) -> None:
-        """Drop workloads without a charge since then; their totals stay in the ledger and are read back on return."""
-        for workload, account in list(self.workloads.items()):
-            if account.active_boot_ns < before_boot_ns and workload.kind not in REMAINDERS:
+        """Drop workloads without a charge since then; their totals stay in the ledger and are read back on return.
+
+        The label sets of one key go together: they may be summed into one exported series, which must not fall (P2).
+        """
+        active = {w.key for w, account in self.workloads.items() if account.active_boot_ns >= before_boot_ns}
+        for workload in list(self.workloads):
+            if workload.key not in active and workload.kind not in REMAINDERS:
                 del self.workloads[workload]
         for workload, boot_ns in list(self.folded_boot_ns.items()):
             if boot_ns < before_boot_ns:

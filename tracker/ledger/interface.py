@@ -75,11 +75,15 @@ class Ledger(ABC):
 
     @abstractmethod
     def open(self) -> Opening:
-        """Open or create for writing, migrate, lock. Raises LedgerRefused."""
+        """Open or create for writing, migrate, lock. Raises LedgerRefused, or LedgerUnavailable (full disk)."""
 
     @abstractmethod
     def book(self, booking: Booking) -> None:
-        """Apply all of it or nothing. Raises LedgerUnavailable."""
+        """Apply all of it or nothing. Raises LedgerUnavailable; a plain LedgerError means that the booking is wrong."""
+
+    @abstractmethod
+    def label_sets(self, key: str) -> tuple[Workload, ...]:
+        """Every label set under which this work was booked. Raises LedgerUnavailable."""
 
     @abstractmethod
     def totals_of(self, workload: Workload) -> WorkloadTotals:
@@ -99,4 +103,7 @@ class LedgerReader(ABC):
 
     @abstractmethod
     def day(self, start_s: int, end_s: int) -> tuple[DayRow, ...]:
-        """Energy and emissions by workload and component for slots in [start_s, end_s), largest energy first."""
+        """Energy and emissions by workload and component for slots in [start_s, end_s), largest energy first.
+
+        Raises LedgerUnavailable.
+        """

@@ -8,7 +8,17 @@ from tracker.core.model import Component, GapReason, Method, Workload
 from tracker.core.snapshot import Tally
 from tracker.ledger.booking import FIND_WORKLOAD
 from tracker.ledger.interface import DeviceTotal, Opening, WorkloadTotals
-from tracker.ledger.rows import CURSOR_COLUMNS, SENSOR_COLUMNS, column_list, cursor_of, sensor_of, workload_row
+from tracker.ledger.rows import (
+    CURSOR_COLUMNS,
+    SENSOR_COLUMNS,
+    WORKLOAD_COLUMNS,
+    column_list,
+    cursor_of,
+    sensor_of,
+    text,
+    workload_of,
+    workload_row,
+)
 
 _CURSORS = f"SELECT {column_list(CURSOR_COLUMNS)} FROM cursor"  # noqa: S608 - built from field names of this program
 _DEVICES = f"""SELECT (SELECT coalesce(sum(energy_uj), 0) FROM device_total WHERE device_id = device.device_id),
@@ -17,6 +27,7 @@ _GAPS = "SELECT key, reason, duration_ms FROM gap_total JOIN device USING (devic
 _TOTALS = """SELECT (SELECT coalesce(sum(energy_uj), 0) FROM device_total),
     (SELECT coalesce(sum(energy_uj), 0) FROM workload_total), booked_until_ms FROM head"""
 _TALLIES = """SELECT component, method, energy_uj, idle_uj, held_ms FROM workload_total WHERE workload_id = ?"""
+_LABEL_SETS = f"SELECT {column_list(WORKLOAD_COLUMNS)} FROM workload WHERE key = ?"  # noqa: S608 - as above
 _EMISSIONS = "SELECT basis, emissions_ug FROM emission_total WHERE workload_id = ?"
 
 
@@ -36,6 +47,11 @@ def read_opening(connection: sqlite3.Connection) -> Opening:
         total_energy_uj=total_energy_uj,
         charged_energy_uj=charged_energy_uj,
     )
+
+
+def read_label_sets(connection: sqlite3.Connection, key: str) -> tuple[Workload, ...]:
+    """Every workload with this key. Raises sqlite3.Error."""
+    return tuple(workload_of(row) for row in connection.execute(_LABEL_SETS, (text(key),)))
 
 
 def read_totals(connection: sqlite3.Connection, workload: Workload) -> WorkloadTotals:

@@ -37,7 +37,7 @@ from tracker.ledger.files import (
     take_lock,
 )
 from tracker.ledger.interface import Ledger, LedgerError, LedgerRefused, LedgerUnavailable, Opening, WorkloadTotals
-from tracker.ledger.opening import read_opening, read_totals
+from tracker.ledger.opening import read_label_sets, read_opening, read_totals
 from tracker.ledger.schema import APPLICATION_ID, SQLITE_NEEDED, VERSION, migrate, version_of
 
 _BUSY_TIMEOUT_S = 0.5  # another program that writes may hold up the agent this long, not longer
@@ -178,10 +178,15 @@ class SqliteLedger(Ledger):
         with suppress(sqlite3.Error):
             self._opened().execute(f"PRAGMA wal_checkpoint({mode})")
 
-    def totals_of(self, workload: Workload) -> WorkloadTotals:
-        connection = self._opened()
+    def label_sets(self, key: str) -> tuple[Workload, ...]:
         try:
-            return read_totals(connection, workload)
+            return read_label_sets(self._opened(), key)
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    def totals_of(self, workload: Workload) -> WorkloadTotals:
+        try:
+            return read_totals(self._opened(), workload)
         except sqlite3.Error as error:
             raise self._failure(error) from error
 

@@ -39,6 +39,9 @@ class SourceDenied(SourceError):
 class SourceFailed(SourceError):
     """It failed now and may work later (driver reload, I/O error). The caller closes, backs off and opens again."""
 
+    #: Only a new process can read it again: the driver was upgraded under the library that this one has loaded.
+    needs_restart = False
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -114,7 +117,7 @@ class Source(ABC):
     def close(self) -> None:
         """Let go of files and drivers. Never raises."""
 
-    def toggle_release(self) -> None:
+    def toggle_release(self) -> None:  # noqa: B027 - a hook: most sources keep no driver busy
         """Let go of the driver so that the hardware can be reset, or take it up again. Called from another thread.
 
         Nothing to do for sources that do not keep a driver busy.
