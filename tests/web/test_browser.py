@@ -115,8 +115,8 @@ def test_a_hidden_tab_asks_nothing(browser: Browser) -> None:
             document.dispatchEvent(new Event('visibilitychange')); }"
     node = Node(snapshots.eight_gpus())
     with node.served() as running, opened(browser, running.server.url) as (page, seen):
-        page.evaluate(hide, True)
         before = len(seen.addresses)
+        page.evaluate(hide, True)
         page.clock.run_for(60_000)
         assert len(seen.addresses) == before
         node.snapshot = replace(node.snapshot, hostname="changed")
