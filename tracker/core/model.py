@@ -152,12 +152,13 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class DeviceUse:
-    """Who is on a GPU. ``sm_total`` 0: unknown or not partitioned."""
+    """Who is on a GPU. ``sm_total`` 0: unknown or not partitioned. ``index``: in the driver's order; -1: unknown."""
 
     device: str
     processes: tuple[ProcessUse, ...] = ()
     instances: tuple[Instance, ...] = ()
     sm_total: int = 0
+    index: int = -1
 
 
 @dataclass(frozen=True, slots=True)

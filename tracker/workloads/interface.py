@@ -33,10 +33,39 @@ class Identity:
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """A scheduler gave a device, or a part of it, to a workload: it holds it, busy or not.
+
+    ``device``: a GPU UUID, a MIG UUID, or ``index:N`` for the N-th GPU of the driver's order. A device that several
+    workloads share (time-slicing, MPS) has one allocation for each.
+    """
+
+    device: str
+    workload: Workload
+
+
 class Resolver(ABC):
     """Names workloads of one system. Never blocks: it answers from what its own thread last learned."""
 
     name: ClassVar[str]
+
+    def start(self) -> None:  # noqa: B027 - a hook: a resolver without a thread has nothing to start
+        """Begin to learn, in a thread of its own with deadlines of its own. Never raises."""
+
+    def close(self) -> None:  # noqa: B027 - a hook
+        """End the thread and let go of sockets. Never raises."""
+
+    def attributes(self, key: str) -> Mapping[str, str]:  # noqa: ARG002 - nothing more is known by default
+        """What rules may match beside the labels of a workload, by ``Workload.key``.
+
+        Names: ``label:<name>``, ``annotation:<name>``, ``image``, ``account``, ``partition``, ``qos``, ``command``.
+        """
+        return {}
+
+    def allocations(self) -> tuple[Allocation, ...]:
+        """Which devices are given to whom now. Workloads in it are labelled as ``resolve`` would label them."""
+        return ()
 
     @abstractmethod
     def resolve(self, identity: Identity, workload: Workload) -> Workload | None:
