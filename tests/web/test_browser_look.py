@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.fakes import snapshots
-from tests.web.browsing import PHONE, Node, opened
+from tests.web.browsing import DESK, PHONE, Node, opened
 from tracker.core.snapshot import Snapshot
 
 pytestmark = pytest.mark.needs("chromium")
@@ -29,6 +29,22 @@ def test_a_phone_needs_no_sideways_scroll(browser: Browser, name: str) -> None:
         )
         assert smallest >= 12
         assert seen.complaints == []
+
+
+ALIGNED = """() => [...document.querySelectorAll('table')].flatMap(table => {
+  const edges = row => [...row.cells].map(cell => Math.round(cell.getBoundingClientRect().right));
+  const [head, body] = [table.tHead.rows[0], table.tBodies[0].rows[0]].map(edges);
+  return JSON.stringify(head) === JSON.stringify(body) ? [] : [[table.caption.textContent, head, body]];
+})"""
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK])
+def test_headings_stand_over_their_columns(browser: Browser, size: dict[str, int]) -> None:
+    """Numbers are aligned and small print is quiet, on a phone and on a desk."""
+    with Node(snapshots.eight_gpus()).served() as running, opened(browser, running.server.url, size) as (page, _):
+        assert page.evaluate(ALIGNED) == []
+        colours = page.evaluate("['small', 'dt', 'footer'].map(e => getComputedStyle(document.querySelector(e)).color)")
+        assert colours == ["rgb(90, 96, 102)"] * 3
 
 
 # Contrast of every piece of text with what is behind it, as WCAG 2 computes it; [ratio, text] of those below AA.

@@ -52,6 +52,12 @@ def test_the_largest_twenty_are_named_and_the_rest_counted(count: int, more: str
     assert ">47.7\u00a0kWh<" in html.partition("All of today")[2]
 
 
+def test_rows_without_energy_are_left_out() -> None:
+    """The ledger may have a row that was never charged; a zero would say nothing."""
+    rows = [Row(TRAIN, Component.CPU, 5, 0, 0, 1), Row(UNATTRIBUTED, Component.GPU, 0, 0, 0, 0)]
+    assert [total.workload for total in workloads.add_up(rows).totals] == [TRAIN]
+
+
 def test_states_without_rows_are_sentences() -> None:
     """Nothing used is not the same as nothing known."""
     assert "No workload has used energy yet today." in workloads.render(eight_gpus(), workloads.add_up([]), "")

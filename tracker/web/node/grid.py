@@ -10,6 +10,7 @@ from tracker.web.node import figures, words
 from tracker.web.node.markup import code, facts, label, note, section, text
 
 ASSUMED = "Nobody set the grid zone of this node: the world average stands in, and no month can be closed with it."
+_SOURCE_CHARS = 200  # an address to look the number up must be whole
 NO_PUE = "not set: 1.00 is assumed"
 
 
@@ -49,7 +50,7 @@ def _origin(factor: Factor) -> list[tuple[str, str]]:
         pairs.append(("How sure", f"tier {factor.tier} of {words.LAST_TIER}: {sure}"))
     pairs += [
         ("Counts", text(words.FACTOR_TYPE.get(factor.factor_type, factor.factor_type))),
-        ("Source", label(factor.source) if factor.source else figures.NOTHING),
+        ("Source", label(factor.source, _SOURCE_CHARS) if factor.source else figures.NOTHING),
         ("Provider", label(factor.provider)),
     ]
     if factor.valid_from_s:

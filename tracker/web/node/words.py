@@ -28,7 +28,7 @@ KIND: Mapping[Kind, str] = {
     Kind.RUN: "declared run",
     Kind.IDLE: "below the idle floor, held by nobody",
     Kind.UNALLOCATED: "parts of a partitioned GPU that belong to nobody",
-    Kind.SYSTEM: "the operating system and everything that is no workload",
+    Kind.SYSTEM: "everything that is no workload",
     Kind.UNATTRIBUTED: "used, but the owner could not be observed",
 }
 

@@ -60,7 +60,7 @@ def idle_of(total: Total) -> int:
 
 
 def add_up(rows: Sequence[TodayRow]) -> Day:
-    """The rows of each workload (one for each component) as one."""
+    """The rows of each workload (one for each component) as one; those without any energy are left out."""
     found: dict[Workload, Total] = {}
     for line in rows:
         before = found.get(line.workload) or Total(line.workload, 0, 0, 0, None)
@@ -72,7 +72,7 @@ def add_up(rows: Sequence[TodayRow]) -> Day:
             before.gpu_held_ms + held_ms,
             before.emissions_ug if line.emissions_ug is None else line.emissions_ug,
         )
-    return Day(tuple(sorted(found.values(), key=lambda total: -total.energy_uj)))
+    return Day(tuple(sorted((t for t in found.values() if t.energy_uj), key=lambda t: -t.energy_uj)))
 
 
 def render(snapshot: Snapshot, day: Day | None, since: str) -> str:
@@ -142,7 +142,9 @@ def _sum_row(name: str, day: Day, css: str) -> str:
 
 
 def _hours(held_ms: int) -> str:
-    return f"{held_ms / _HOUR_MS:.1f}\u00a0h" if held_ms else figures.NOTHING
+    if held_ms < _HOUR_MS:
+        return figures.duration(held_ms) if held_ms else figures.NOTHING
+    return f"{held_ms / _HOUR_MS:.1f}\u00a0h"
 
 
 def _name(workload: Workload) -> str:
