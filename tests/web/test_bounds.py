@@ -195,9 +195,12 @@ with serving({"/": page}, Limits(read_s=1)) as running:
 
 
 def test_thousands_of_connections_do_not_make_the_daemon_grow() -> None:
-    """After 3,000 good and bad connections the process is as large as after 400, and has at most 16 workers."""
-    command = [sys.executable, "-c", MEMORY]
-    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=120, check=True)
+    """After 3,000 good and bad connections the process is as large as after 400, and has at most 16 workers.
+
+    All in one malloc arena: with one for each thread, chance decides how many are touched, which hides a leak.
+    """
+    command, environment = [sys.executable, "-c", MEMORY], {**os.environ, "MALLOC_ARENA_MAX": "1"}
+    done = subprocess.run(command, cwd=REPO, env=environment, capture_output=True, text=True, timeout=120, check=True)
     grown_kib, workers = (int(word) for word in done.stdout.split())
-    assert grown_kib < 1_500
+    assert grown_kib < 1_000
     assert workers <= 16

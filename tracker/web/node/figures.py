@@ -9,6 +9,7 @@ from tracker.core.units import MS_PER_S, MW_PER_W, UG_PER_G
 NOT_MEASURED = "not measured"
 NO_FACTOR = "no factor"
 NOTHING = "\u2013"
+_NOW_MS = 50  # nearer than that is now
 _NBSP = "\u00a0"
 _WH_UJ = 3_600_000_000
 
@@ -113,4 +114,5 @@ def duration(duration_ms: int) -> str:
 
 def ago(now_s: float, then_s: float) -> str:
     """How long before ``now_s``; a clock that was set back makes it "just now"."""
-    return f"{duration(int((now_s - then_s) * MS_PER_S))} ago" if now_s - then_s >= 0.05 else "just now"  # noqa: PLR2004
+    passed_ms = int((now_s - then_s) * MS_PER_S)
+    return f"{duration(passed_ms)} ago" if passed_ms >= _NOW_MS else "just now"
