@@ -2,7 +2,8 @@
 
 Rules of this file:
 1. A delta is energy only when it is plausible: 0 <= delta <= max power x elapsed x 1.2 (P5). Elapsed is the time since
-   the counter last moved: one that publishes late or in coarse steps loses nothing when it catches up.
+   the counter last moved: one that publishes late or in coarse steps loses nothing when it catches up. A wrap gets no
+   such credit: after a long standstill nearly any fall would pass for one.
 2. What is not plausible is never booked at once and never forgotten at once: the reading becomes a *candidate*, and the
    next reading decides. If it continues the old counter, the odd reading was a glitch and nothing is lost; if it
    continues the candidate and has moved, the counter did start anew there, and the time up to it is a gap. A value that
