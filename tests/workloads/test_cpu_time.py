@@ -211,6 +211,17 @@ def test_a_parent_that_lags_behind_its_children_is_not_the_system_in_debt(node: 
         assert cpu(node.tick(observer)) == {"system": 100}, "not unattributed: it was carried"
 
 
+def test_a_root_counter_that_falls_says_nothing_about_the_system(node: Node) -> None:
+    node.make(A)
+    node.burn("", 1000)
+    with node.observer() as observer:
+        node.burn(A, 30)
+        node.cpu_us[""] = 500
+        assert cpu(node.tick(observer)) == {KEY_A: 30}
+        node.burn("", 5)
+        assert cpu(node.tick(observer)) == {"system": 5}
+
+
 def test_units_that_are_listed_are_workloads(node: Node) -> None:
     for name in ("web.service", "ml-1.service", "ml-2.service"):
         node.make(f"/system.slice/{name}")

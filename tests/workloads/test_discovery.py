@@ -69,6 +69,16 @@ def test_the_first_workload_inside_a_service_or_container_is_found_within_a_minu
         assert cpu(node.tick(observer)) == {f"pod/{UID}": 40, f"pod/cccccccc{UID[8:]}": 5}
 
 
+def test_a_users_container_is_found_at_once_also_after_a_pause(tmp_path: Path) -> None:
+    """The slice that podman made for the first one stays behind empty."""
+    node = Node(tmp_path)
+    slice_ = node.make("/user.slice/user-1000.slice/user@1000.service/user.slice")
+    with node.observer() as observer:
+        node.tick(observer)
+        node.burn(node.make(f"{slice_}/libpod-{ID}.scope"), 10)
+        assert cpu(node.tick(observer)) == {f"container/{ID}": 10}
+
+
 def test_a_late_discovery_cannot_take_what_others_used(tmp_path: Path) -> None:
     """Found late, its counter shows a minute of time; its parent used only this tick's."""
     node = Node(tmp_path)
@@ -113,6 +123,20 @@ def test_a_user_cannot_exhaust_the_daemon_with_cgroups(tmp_path: Path) -> None:
     assert seen[f"container/{ID}"] == 7
     assert len(seen) <= 512 + 2
     assert sum(seen.values()) == 607
+
+
+def test_those_that_are_gone_make_room(tmp_path: Path) -> None:
+    """The bound is on what lives, not on what ever lived."""
+    node = Node(tmp_path)
+    home = node.make("/user.slice/user-1000.slice/user@1000.service/user.slice")
+    with node.observer() as observer:
+        for start in range(0, 600, 100):
+            paths = [node.make(f"{home}/libpod-{number:064x}.scope") for number in range(start, start + 100)]
+            node.burn(paths[-1], 5)
+            assert cpu(node.tick(observer)) == {f"container/{start + 99:064x}": 5}
+            for path in paths:
+                node.remove(path)
+            node.tick(observer)
 
 
 def test_a_node_with_more_cgroups_than_are_looked_at_says_so(tmp_path: Path) -> None:

@@ -10,7 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.workloads.world import GIB, Node, cpu, dram, memory_folder
+from tracker.core.model import Kind
 from tracker.sysfs import Roots
+from tracker.workloads.cgroups import Tree
+from tracker.workloads.counters import find_hierarchies
+from tracker.workloads.cputime import charge, measure
 from tracker.workloads.observer import CgroupObserver
 
 A, B = (f"/docker/{letter * 64}" for letter in "ab")
@@ -74,6 +78,34 @@ def test_a_counter_that_recovers_has_a_new_baseline(tmp_path: Path, layout: str)
         assert cpu(node.tick(observer)) == {"unattributed": 500}
         node.burn(A, 7)
         assert cpu(node.tick(observer)) == {KEY_A: 7}
+
+
+def test_a_container_that_ended_below_an_unreadable_parent_keeps_its_time(tmp_path: Path) -> None:
+    """The next readable cgroup above bounds it."""
+    node = Node(tmp_path)
+    node.make(A)
+    with node.observer() as observer:
+        node.burn(A, 100)
+        node.tick(observer)
+        node.burn(A, 50)
+        node.remove(A)
+        node._changed.discard("/docker")
+        (node.cgroups / "docker" / "cpu.stat").write_text("")
+        assert cpu(node.tick(observer)) == {KEY_A: 50}
+
+
+def test_a_subtree_that_vanishes_while_it_is_read(tmp_path: Path) -> None:
+    """First the job is missing, then the folder above it, as the reading goes upwards."""
+    node = Node(tmp_path)
+    job = node.make("/slurm/uid_1000/job_7")
+    tree = Tree(find_hierarchies(node.cgroups), lambda identity: identity.kind is Kind.SLURM, open_files=0)
+    measure(tree)
+    node.burn(job, 25)
+    for path in list(node.cpu_us):
+        node._write(path)
+    node.remove("/slurm/uid_1000")
+    measure(tree)
+    assert {key: time_us for key, (_, time_us) in charge(tree, 5_000_000).items()} == {"slurm/7": 25}
 
 
 def test_memory_and_cpu_fail_apart(tmp_path: Path) -> None:

@@ -94,7 +94,14 @@ def test_the_same_object_while_no_label_changes() -> None:
     cluster.names[UID] = "trainer-1"
     assert made.workload(POD) is first, "asked once per tick"
     made.begin_tick()
-    assert made.workload(POD).name == "trainer-1"
+    renamed = made.workload(POD)
+    assert renamed.name == "trainer-1"
+    cluster.names[UID] = "trainer\n1"
+    made.begin_tick()
+    dirty = made.workload(POD)
+    cluster.names[UID] = "trainer\r1"
+    made.begin_tick()
+    assert made.workload(POD) is dirty, "nothing that anybody can see has changed"
 
 
 def test_a_name_once_known_stays() -> None:

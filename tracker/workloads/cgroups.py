@@ -159,13 +159,11 @@ class Tree:
         group.top = self._is_workload(group.identity) and (above is None or above.identity.key != group.identity.key)
         group.owner = group if group.top else above
         group.counted = tuple([child for child in group.children.values() if self._arrange_group(child, full=full)])
-        kind = group.identity.kind
-        group.watched = kind is Kind.SYSTEM or bool(group.counted) or (kind in _BUSY_INSIDE and bool(group.children))
+        group.watched = _is_lively(group)
         if group.watched:
             self._watched.append(group)
-        keep = group.cpu is not None and not full  # the last workload below it may just have left
         raised = group.nursery or parent is None or parent.nursery
-        counted = bool(group.top or group.counted or group.lost or raised or keep)
+        counted = bool(group.top or group.counted or group.lost or raised)
         if counted:
             self.order.append(group)
             self._open(group, full=full)
@@ -187,3 +185,12 @@ class Tree:
                 path = f"{folder}/{hierarchy.memory_file}"
                 if os.path.exists(path):  # noqa: PTH110 - text in; v2 has none without the controller
                     group.memory = CounterFile(path, self._files)
+
+
+def _is_lively(group: Group) -> bool:
+    """Whether workloads may appear directly below, so that it is looked at in every tick: folders of the system, those
+    that hold a workload now, and what users and services have made to hold something."""
+    kind = group.identity.kind
+    if kind is Kind.SYSTEM or group.counted:
+        return True
+    return kind in _BUSY_INSIDE and (bool(group.children) or group.path.endswith(".slice"))

@@ -6,7 +6,6 @@ valid UTF-8.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import fields
 
 from tracker.core.model import Kind, Workload
@@ -35,6 +34,8 @@ def clean_key(text: str) -> str:
     cleaned = clean_label(text)
     if cleaned == text:
         return cleaned
+    import hashlib  # noqa: PLC0415 - maps OpenSSL, for a name that hardly ever occurs
+
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_CHARACTERS]
     return f"{cleaned[: MAX_CHARACTERS - 1 - _DIGEST_CHARACTERS]}~{digest}"
 

@@ -54,7 +54,7 @@ class CgroupObserver(Observer):
         options = options or Options()
         self._roots = roots
         self._resolvers = tuple(resolvers)
-        self._open_files = min(options.open_files, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+        self._open_files = _limited(options.open_files)
         self._names = Names(resolvers, options.units, Users(Path(options.passwd_file)))
         self._node = NodeTotals(roots)
         self._owners = Owners(roots.procfs, namespaced=in_cgroup_namespace(roots.procfs))
@@ -156,3 +156,9 @@ class CgroupObserver(Observer):
             owners[pid] = self._names.workload(identity)
         self._joined = (len(owners), len(pids) - len(owners))
         return {device: holding(use, owners) for device, use in uses.items() if use.processes or use.instances}
+
+
+def _limited(open_files: int) -> int:
+    """Leave half of what this process may open to the others in it."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return open_files if limit == resource.RLIM_INFINITY else min(open_files, limit // 2)
