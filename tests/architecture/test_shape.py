@@ -19,9 +19,10 @@ LONG_FILES: dict[str, str] = {}
 #: Functions above the limit, each with its reason.
 LONG_FUNCTIONS: dict[str, str] = {}
 
-#: Where somebody happened to work (an example's user is nobody), and where packages are fetched from.
+#: Where somebody happened to work, and where packages are fetched from. The home of an example's user, or in a line of
+#: passwd (before ":/bin/sh"), is nobody's.
 MACHINE_PATH = re.compile(
-    r"(?<![\w.$}*>)-])/(?:work|root|home/(?!(?:a|b|alice|bob|user)\b)[a-z][\w-]*|Users/\w+)(?![\w.-])"
+    r"(?<![\w.$}*>)-])/(?:work|root|home/(?!(?:a|b|alice|bob|user)\b)[a-z][\w-]*|Users/\w+)(?![\w.-]|:/bin/)"
 )
 REGISTRY_HOST = re.compile("pypi[.]org|python[h]osted|npmjs[.]org|yarn[p]kg|golang[.]org/|--(extra-)?index[-]url")
 
@@ -142,7 +143,17 @@ def test_a_machine_path_is_found(before: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["/workloads", "x/work", "./root", "$HOME/work", "<sysfs>/root", "/rootfs", "/home/alice"]
+    "text",
+    [
+        "/workloads",
+        "x/work",
+        "./root",
+        "$HOME/work",
+        "<sysfs>/root",
+        "root:x:0:0:root:/root:/bin/sh",
+        "/rootfs",
+        "/home/alice",
+    ],
 )
 def test_what_only_looks_like_a_machine_path_is_not_found(text: str) -> None:
     assert not MACHINE_PATH.search(text)
