@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.node import GPU, NS, PACKAGE, POD, Node, ScriptedFeed
-from tracker.core.model import GapReason, Workload
+from tracker.core.model import GapReason, Kind, Share, Workload
 from tracker.core.snapshot import Snapshot
+from tracker.ledger.audit import audit
 
 
 @pytest.fixture
@@ -269,3 +270,61 @@ def test_the_wall_clock_is_not_the_ruler(node: Node, feed: ScriptedFeed) -> None
         node.jump_wall(step)
     node.run(NS // NS * 30)
     assert node.device_uj("GPU-a") == feed.true_uj["GPU-a"]
+
+
+def test_a_full_disk_stops_booking_but_not_measuring_and_catches_up(node: Node, feed: ScriptedFeed) -> None:
+    """SQLite says "disk is full" for half an hour: counters go on, health says so, and then everything is booked."""
+    node.run(60)
+    connection = node.ledger._opened()
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    seen = node.observer.seen
+    node.observer.seen = type(seen)(cpu=tuple(_many(400)), cpu_capacity_us=80_000_000, gpu=seen.gpu)
+    before = node.counters()
+    node.run(1800)
+    snapshot = node.agent.snapshot
+    assert not snapshot.ledger.ok
+    assert "disk" in snapshot.ledger.message.lower() or "full" in snapshot.ledger.message.lower()
+    assert node.device_uj("GPU-a") == feed.true_uj["GPU-a"]
+    assert {name: v for name, v in before.items() if node.counters().get(name, 0) < v} == {}
+    connection.execute("PRAGMA max_page_count = 1073741823")
+    node.run(20)
+    assert node.agent.snapshot.ledger.ok
+    assert node.device_uj("GPU-a") == feed.true_uj["GPU-a"]
+    assert audit(node.folder / "ledger.db").ok
+    booked = rows(node, "select sum(energy_uj) from entry where device_id = 1")
+    assert booked == [(feed.true_uj["GPU-a"],)]
+
+
+def _many(count: int) -> list[Share]:
+    return [Share(Workload(f"container/{i:064x}", Kind.CONTAINER, "x" * 200), 1000 + i) for i in range(count)]
+
+
+@pytest.mark.parametrize("scene", ["crash", "reboot", "lost", "reset", "step", "back", "suspend", "rapl"])
+def test_verify_finds_nothing_after_any_of_it(node: Node, feed: ScriptedFeed, scene: str) -> None:
+    """The audit explains every slot of every scenario: no failure, no false alarm."""
+    node.run(400)
+    match scene:
+        case "crash":
+            node.restart(down_s=700)
+            node.first_tick()
+        case "reboot":
+            node.restart(down_s=1000, reboot=True)
+            node.first_tick()
+        case "lost":
+            feed.failing["GPU-a"] = GapReason.LOST
+            node.run(900)
+            feed.failing.clear()
+        case "reset":
+            feed.counter_uj["GPU-a"] = 0
+        case "step":
+            node.jump_wall(3600)
+        case "back":
+            node.jump_wall(-3600)
+        case "suspend":
+            node.suspend(1200)
+        case "rapl":
+            feed.failing["package-0"] = GapReason.PERMISSION
+    node.run(1200)
+    findings = audit(node.folder / "ledger.db").findings
+    assert findings == ()
