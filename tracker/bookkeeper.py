@@ -8,7 +8,7 @@ ledger cannot book
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from tracker.core.accounts import REMAINDERS, Account, Pending, Totals
@@ -27,19 +27,34 @@ from tracker.core.model import (
     Workload,
 )
 from tracker.core.snapshot import GapState, LedgerHealth, WorkloadState
-from tracker.core.units import NS_PER_S, power_of
+from tracker.core.units import NS_PER_S, SLOT_MS, SLOT_S, power_of
 from tracker.grid.interface import GridProvider
 from tracker.ledger.interface import Ledger, LedgerUnavailable, Opening
 
 #: A workload without a charge for this long leaves /metrics; it continues if it returns.
 LINGER_NS = 15 * 60 * NS_PER_S
 
+#: (workload, unit, amount) of what workloads reported since the last call.
+Reported = Callable[[], Iterable[tuple[Workload, str, int]]]
+
+
+def _nothing() -> tuple[tuple[Workload, str, int], ...]:
+    return ()
+
 
 class Bookkeeper:
     """Pending increments, totals, and the one writer of the ledger."""
 
     def __init__(
-        self, ledger: Ledger, grid: GridProvider, opening: Opening, *, zone: str, pue_permille: int, max_series: int
+        self,
+        ledger: Ledger,
+        grid: GridProvider,
+        opening: Opening,
+        *,
+        zone: str,
+        pue_permille: int,
+        max_series: int,
+        reported: Reported = _nothing,
     ) -> None:
         self.pending = Pending()
         self.totals = Totals(
@@ -49,7 +64,7 @@ class Bookkeeper:
         self.factor: Factor | None = None
         self.health = LedgerHealth(ok=True, commit_wall_s=None, size_bytes=ledger.size_bytes())
         self.workloads: tuple[WorkloadState, ...] = ()
-        self._ledger, self._grid = ledger, grid
+        self._ledger, self._grid, self._reported = ledger, grid, reported
         self._zone, self._pue_permille, self._max_series = zone, pue_permille, max_series
         self._remainders: dict[Workload, int] = {}
         self._known_sensors: dict[str, Sensor] = {}
@@ -69,6 +84,8 @@ class Bookkeeper:
         """Commit what is pending together with the cursors it reaches. False: it waits for the next time."""
         boot_ns = now.boot_ns
         self.components.update({key: sensor.component for key, sensor in sensors.items()})
+        for workload, unit, amount in self._reported():  # told at most one booking ago: they belong to the open slot
+            self.pending.report(until_ms // SLOT_MS * SLOT_S, workload, unit, amount)
         entries = self.pending.entry_rows()
         emissions, factors, remainders = self._weigh(entries, now.wall_ns // NS_PER_S)
         booking = Booking(
@@ -80,9 +97,10 @@ class Bookkeeper:
             factors=tuple(f for f in factors if f not in self._known_factors),
             booked_until_ms=until_ms,
             meta=meta,
+            units=self.pending.unit_rows(),
         )
         try:
-            self._admit(entries)
+            self._admit(booking)
             self._ledger.book(replace(booking, meta={**meta, **_store_other(self.totals, booking, self.components)}))
         except LedgerUnavailable as error:
             self._wait(booking, boot_ns, str(error))
@@ -129,17 +147,17 @@ class Bookkeeper:
         self.factor = self._grid.factor(self._zone, now_s)
         return tuple(rows), tuple(factors.values()), remainders
 
-    def _admit(self, entries: Sequence[Entry]) -> None:
+    def _admit(self, booking: Booking) -> None:
         """Give every workload of a booking its account: read back if it was here before, shared if there are too many.
 
         Raises LedgerUnavailable.
         """
         totals = self.totals
         new: dict[Workload, int] = {}
-        for entry in entries:
-            workload = entry.workload
+        energies = [(entry.workload, entry.energy_uj) for entry in booking.entries]
+        for workload, energy_uj in (*energies, *((work.workload, 0) for work in booking.units)):
             if workload not in totals.workloads and workload not in totals.folded:
-                new[workload] = new.get(workload, 0) + entry.energy_uj
+                new[workload] = new.get(workload, 0) + energy_uj
         live = sum(1 for workload in totals.workloads if workload.kind not in REMAINDERS)
         for workload in sorted(new, key=lambda w: (-new[w], w.key)):
             if workload.kind not in REMAINDERS:
@@ -155,7 +173,7 @@ class Bookkeeper:
             if known in self.totals.workloads:
                 continue
             totals = self._ledger.totals_of(known)
-            account = Account(emissions_ug=dict(totals.emissions_ug))
+            account = Account(emissions_ug=dict(totals.emissions_ug), units=dict(totals.units))
             for tally in totals.tallies:
                 account.add(tally.component, tally.method, tally.energy_uj, tally.idle_uj, tally.held_ms)
             self.totals.workloads[known] = account
@@ -171,6 +189,7 @@ class Bookkeeper:
                 tallies=account.rows(),
                 emissions_ug=dict(account.emissions_ug),
                 power_mw=power_of(account.recent_uj, elapsed_ns) if elapsed_ns > 0 else 0,
+                units=dict(account.units),
             )
             for workload, account in totals.workloads.items()
         )
@@ -196,18 +215,19 @@ def _store_other(totals: Totals, booking: Booking, components: Mapping[str, Comp
         booking,
         entries=tuple(entry for entry in booking.entries if entry.workload in totals.folded),
         emissions=tuple(row for row in booking.emissions if row.workload in totals.folded),
+        units=tuple(row for row in booking.units if row.workload in totals.folded),
         gaps=(),
     )
     account = totals.only(OTHER).with_unbooked(folded, components, 0).account(OTHER)
     rows = [[component, method, *row] for (component, method), row in account.tallies.items()]
-    return {"other": json.dumps({"tallies": rows, "emissions_ug": account.emissions_ug})}
+    return {"other": json.dumps({"tallies": rows, "emissions_ug": account.emissions_ug, "units": account.units})}
 
 
 def _restore_other(totals: Totals, meta: Mapping[str, str]) -> None:
     if "other" not in meta:
         return
     stored = json.loads(meta["other"])
-    account = Account(emissions_ug=stored["emissions_ug"])
+    account = Account(emissions_ug=stored["emissions_ug"], units=stored.get("units", {}))
     for component, method, *row in stored["tallies"]:
         account.add(Component(component), Method(method), *row)
     totals.workloads[OTHER] = account

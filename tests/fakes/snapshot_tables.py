@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tracker.core.model import (
     IDLE,
@@ -33,6 +33,7 @@ class Row:
     power_mw: int
     use: Mapping[Component, Use]
     live: bool = True
+    units: Mapping[str, int] = field(default_factory=dict)
 
 
 def _use(wh: float, idle_percent: int, hours: float) -> Use:
@@ -76,7 +77,8 @@ EIGHT_GPU_WORKLOADS = (
     Row(_slurm("48219", "sweep[17]", "jonas", "vision", "retina"), 79_100,
         {GPU: _use(911, 88, 11.9), CPU: _use(22, 0, 0), DRAM: _use(9, 0, 0)}),
     Row(Workload("run/nightly-eval", Kind.RUN, "nightly-eval", run="nightly-eval", team="nlp", project="atlas-70b",
-                 phase="evaluation"), 0, {GPU: _use(402, 6, 0.7), CPU: _use(41, 0, 0)}, live=False),
+                 phase="evaluation"), 0, {GPU: _use(402, 6, 0.7), CPU: _use(41, 0, 0)}, live=False,
+        units={"tokens": 71_303_168, "steps": 2_048}),
     Row(Workload("container/9f31", Kind.CONTAINER, "triton", container="triton", team="search", project="rerank"),
         18_300, {CPU: _use(264, 0, 0), DRAM: _use(18, 0, 0)}),
     Row(Workload("container/77ab", Kind.CONTAINER, "jupyter-lab", container="jupyter-lab", user="noor"), 9_700,

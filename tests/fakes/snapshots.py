@@ -75,7 +75,7 @@ def _workload(row: Row, factor: Factor | None, method: Method) -> WorkloadState:
     emissions: Mapping[str, int] = {}
     if factor is not None and factor.intensity_mg_per_kwh is not None:
         emissions = {"location": energy_uj * factor.intensity_mg_per_kwh // UNIT_COST_UG}
-    return WorkloadState(row.workload, row.live, tallies, emissions, row.power_mw)
+    return WorkloadState(row.workload, row.live, tallies, emissions, row.power_mw, row.units)
 
 
 def _history(powers_mw: Mapping[str, int]) -> tuple[PowerPoint, ...]:

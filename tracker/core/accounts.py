@@ -19,6 +19,7 @@ from tracker.core.model import (
     GapReason,
     Kind,
     Method,
+    UnitEntry,
     Workload,
 )
 from tracker.core.snapshot import Tally
@@ -35,6 +36,7 @@ class Pending:
 
     entries: dict[tuple[int, str, Workload, Method], list[int]] = field(default_factory=dict)  # energy, idle, held
     gaps: dict[tuple[int, str, GapReason], int] = field(default_factory=dict)
+    units: dict[tuple[int, Workload, str], int] = field(default_factory=dict)
 
     def charge(self, slot_start_s: int, device: str, method: Method, charges: Iterable[Charge]) -> None:
         """Add the charges of one device in one piece of time."""
@@ -54,13 +56,18 @@ class Pending:
         key = (slot_start_s, device, reason)
         self.gaps[key] = self.gaps.get(key, 0) + duration_ms
 
+    def report(self, slot_start_s: int, workload: Workload, unit: str, amount: int) -> None:
+        """Add what a workload got done."""
+        key = (slot_start_s, workload, unit)
+        self.units[key] = self.units.get(key, 0) + amount
+
     def fold(self) -> None:
         """Keep the number of waiting slots bounded: what is older than the newest ``MAX_SLOTS`` moves into the oldest
         kept.
 
         Energy and time stay whole; only their place in the day gets coarser.
         """
-        slots = sorted({key[0] for key in self.entries} | {key[0] for key in self.gaps})
+        slots = sorted({key[0] for rows in (self.entries, self.gaps, self.units) for key in rows})
         if len(slots) <= MAX_SLOTS:
             return
         floor = slots[-MAX_SLOTS]
@@ -69,7 +76,9 @@ class Pending:
             kept.charge(max(slot, floor), device, method, (Charge(workload, *row),))
         for (slot, device, reason), duration_ms in self.gaps.items():
             kept.gap(max(slot, floor), device, reason, duration_ms)
-        self.entries, self.gaps = kept.entries, kept.gaps
+        for (slot, workload, unit), amount in self.units.items():
+            kept.report(max(slot, floor), workload, unit, amount)
+        self.entries, self.gaps, self.units = kept.entries, kept.gaps, kept.units
 
     def entry_rows(self) -> tuple[Entry, ...]:
         """The increments of energy and held time."""
@@ -79,15 +88,21 @@ class Pending:
         """The increments of time without energy."""
         return tuple(GapEntry(*key, duration_ms) for key, duration_ms in self.gaps.items())
 
+    def unit_rows(self) -> tuple[UnitEntry, ...]:
+        """The increments of reported units."""
+        return tuple(UnitEntry(*key, amount) for key, amount in self.units.items())
+
 
 @dataclass(slots=True)
 class Account:
-    """Totals of one workload: energy, idle part and held time by component and method, and emissions by basis."""
+    """Totals of one workload: energy, idle part and held time by component and method, emissions by basis, and what it
+    reported by unit."""
 
     tallies: dict[tuple[Component, Method], list[int]] = field(default_factory=dict)
     emissions_ug: dict[str, int] = field(default_factory=dict)
+    units: dict[str, int] = field(default_factory=dict)
     recent_uj: int = 0  # energy of the last booking
-    active_boot_ns: int = 0  # when it last had a charge
+    active_boot_ns: int = 0  # when it last had a charge, or reported something
 
     def add(self, component: Component, method: Method, energy_uj: int, idle_uj: int, held_ms: int) -> None:
         """Add an increment."""
@@ -124,15 +139,22 @@ class Totals:
             account = self.account(entry.workload)
             account.add(components[entry.device], entry.method, entry.energy_uj, entry.idle_uj, entry.held_ms)
             account.recent_uj += entry.energy_uj
-            account.active_boot_ns = boot_ns
-            if entry.workload in self.folded:
-                self.folded_boot_ns[entry.workload] = boot_ns
+            self._touch(entry.workload, account, boot_ns)
         for row in booking.emissions:
             account = self.account(row.workload)
             account.emissions_ug[row.basis] = account.emissions_ug.get(row.basis, 0) + row.emissions_ug
+        for work in booking.units:
+            account = self.account(work.workload)
+            account.units[work.unit] = account.units.get(work.unit, 0) + work.amount
+            self._touch(work.workload, account, boot_ns)
         for gap in booking.gaps:
             key = (gap.device, gap.reason)
             self.gaps[key] = self.gaps.get(key, 0) + gap.duration_ms
+
+    def _touch(self, workload: Workload, account: Account, boot_ns: int) -> None:
+        account.active_boot_ns = boot_ns
+        if workload in self.folded:
+            self.folded_boot_ns[workload] = boot_ns
 
     def with_unbooked(self, booking: Booking, components: Mapping[str, Component], boot_ns: int) -> Totals:
         """A copy that already contains a booking the ledger could not take: what to show until it can."""

@@ -296,6 +296,16 @@ class EmissionEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitEntry:
+    """An increment of the row (slot, workload, unit): what a workload says it got done (tokens, steps, requests)."""
+
+    slot_start_s: int
+    workload: Workload
+    unit: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cursor:
     """How far a sensor's energy is booked: where the next delta starts, also after a crash.
 
@@ -341,6 +351,7 @@ class Booking:
     factors: tuple[Factor, ...]  # factors used by these emissions, if new
     booked_until_ms: int  # wall time; slots that end at or before it are closed
     meta: Mapping[str, str] = field(default_factory=dict)  # small state: learned idle floors
+    units: tuple[UnitEntry, ...] = ()
 
 
 class Level(StrEnum):

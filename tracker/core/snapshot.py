@@ -9,7 +9,7 @@ of the last tick. One object is swapped by reference: any number of readers see 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tracker.core.model import Component, Factor, Finding, GapReason, Method, Sensor, Workload
 
@@ -38,14 +38,15 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadState:
-    """A workload that is live or ended less than 15 minutes ago. ``emissions_ug`` by basis; absent: no factor, not
-    0."""
+    """A workload that is live or ended less than 15 minutes ago. ``emissions_ug`` by basis; absent: no factor, not 0.
+    ``units``: what it reported, by unit."""
 
     workload: Workload
     live: bool
     tallies: tuple[Tally, ...]
     emissions_ug: Mapping[str, int]
     power_mw: int  # mean over the last tick
+    units: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

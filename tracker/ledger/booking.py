@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from tracker.core.model import Booking, EmissionEntry, Entry, Factor, GapEntry, Sensor, Workload
+from tracker.core.model import Booking, EmissionEntry, Entry, Factor, GapEntry, Sensor, UnitEntry, Workload
 from tracker.core.units import SLOT_MS, SLOT_S
 from tracker.ledger.interface import LedgerError
 from tracker.ledger.rows import (
@@ -71,6 +71,9 @@ _ADD_GAP = """INSERT INTO gap VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET
 _ADD_GAP_TOTAL = """INSERT INTO gap_total VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET
     duration_ms = duration_ms + excluded.duration_ms"""
 
+_ADD_UNIT = "INSERT INTO unit VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
+_ADD_UNIT_TOTAL = "INSERT INTO unit_total VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
+
 
 @dataclass(slots=True)
 class Numbers:
@@ -101,6 +104,7 @@ def write(connection: sqlite3.Connection, numbers: Numbers, booking: Booking) ->
     _add_entries(connection, numbers, booking.entries)
     _add_gaps(connection, numbers, booking.gaps)
     _add_emissions(connection, numbers, booking.emissions)
+    _add_units(connection, numbers, booking.units)
     connection.executemany(_PUT_CURSOR, map(cursor_row, booking.cursors))
     connection.executemany(_PUT_META, [(text(key), text(value)) for key, value in booking.meta.items()])
     connection.execute(_PUT_HEAD, (booking.booked_until_ms,))
@@ -114,7 +118,8 @@ def _check_time(booking: Booking, before_ms: int | None) -> None:
         raise LedgerError(f"A booking until {until_ms} ms came after one until {before_ms} ms; time never falls.", _BUG)
     first_s = 0 if before_ms is None else before_ms // SLOT_MS * SLOT_S  # without a booking nothing is closed
     last_s = until_ms // SLOT_MS * SLOT_S  # begins at the latest with the booked time: a piece shorter than 1 ms
-    rows: tuple[Entry | EmissionEntry | GapEntry, ...] = (*booking.entries, *booking.emissions, *booking.gaps)
+    rows: tuple[Entry | EmissionEntry | GapEntry | UnitEntry, ...]
+    rows = (*booking.entries, *booking.emissions, *booking.gaps, *booking.units)
     for row in rows:
         if not first_s <= row.slot_start_s <= last_s:
             state = "closed" if row.slot_start_s < first_s else "not begun"
@@ -221,6 +226,15 @@ def _add_emissions(connection: sqlite3.Connection, numbers: Numbers, emissions: 
     connection.executemany(_ADD_EMISSION_TOTAL, totals)
 
 
+def _add_units(connection: sqlite3.Connection, numbers: Numbers, units: Iterable[UnitEntry]) -> None:
+    rows = [
+        (work.slot_start_s, _workload(connection, numbers, work.workload), text(work.unit), work.amount)
+        for work in units
+    ]
+    connection.executemany(_ADD_UNIT, rows)
+    connection.executemany(_ADD_UNIT_TOTAL, [row[1:] for row in rows])
+
+
 def why_refused(booking: Booking) -> str:
     """Name what the tables' constraints refused; looked for only after they did."""
     for entry in booking.entries:
@@ -235,4 +249,7 @@ def why_refused(booking: Booking) -> str:
     for emission in booking.emissions:
         if emission.emissions_ug < 0:
             return f"emissions of {emission.workload.key} are negative"
+    for work in booking.units:
+        if work.amount < 0:
+            return f"{work.unit} of {work.workload.key} are negative"
     return "a quantity is beyond what its column may hold"

@@ -44,7 +44,10 @@ def ranges(connection: sqlite3.Connection) -> list[AuditFinding]:
             printf('%s %d ms', reason, duration_ms) FROM gap WHERE duration_ms < 0 OR slot_start_s % {SLOT_S} <> 0
         UNION ALL
         SELECT 'emission', slot_start_s, NULL, printf('%d ug at PUE %d/1000', emissions_ug, pue_permille) FROM emission
-        WHERE emissions_ug < 0 OR pue_permille <= 0 OR slot_start_s % {SLOT_S} <> 0"""  # noqa: S608 - a constant
+        WHERE emissions_ug < 0 OR pue_permille <= 0 OR slot_start_s % {SLOT_S} <> 0
+        UNION ALL
+        SELECT 'unit', slot_start_s, NULL, printf('%d %s', amount, unit) FROM unit
+        WHERE amount < 0 OR slot_start_s % {SLOT_S} <> 0"""  # noqa: S608 - a constant
     return places(connection, statement, finding)
 
 
@@ -64,6 +67,8 @@ def references(connection: sqlite3.Connection) -> list[AuditFinding]:
         WHERE device_id NOT IN (SELECT device_id FROM device)
         UNION ALL SELECT 'emission', slot_start_s, 'an unknown workload', workload_id FROM emission
         WHERE workload_id NOT IN (SELECT workload_id FROM workload)
+        UNION ALL SELECT 'unit', slot_start_s, 'an unknown workload', workload_id FROM unit
+        WHERE workload_id NOT IN (SELECT workload_id FROM workload)
         UNION ALL SELECT 'emission', slot_start_s, 'an unknown factor', factor_row FROM emission
         WHERE factor_row NOT IN (SELECT factor_row FROM factor)
         UNION ALL SELECT 'emission', slot_start_s, 'a factor without a value', factor_row FROM emission
@@ -81,8 +86,8 @@ def booked_time(connection: sqlite3.Connection) -> list[AuditFinding]:
 
     statement = " UNION ALL ".join(
         f"""SELECT '{table}', slot_start_s, booked_until_ms FROM {table}, head
-        WHERE slot_start_s > coalesce((SELECT booked_until_ms / 1000 FROM head), -1)"""  # noqa: S608 - three names
-        for table in ("entry", "gap", "emission")
+        WHERE slot_start_s > coalesce((SELECT booked_until_ms / 1000 FROM head), -1)"""  # noqa: S608 - four names
+        for table in ("entry", "gap", "emission", "unit")
     )
     return places(connection, statement, finding)
 

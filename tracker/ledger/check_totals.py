@@ -33,6 +33,7 @@ _TOTALS = (
     ),
     _Total("gap_total", "device", "device_id, reason", ("duration_ms",), "gap"),
     _Total("emission_total", "workload", "workload_id, basis", ("emissions_ug",), "emission"),
+    _Total("unit_total", "workload", "workload_id, unit", ("amount",), "unit"),
 )
 
 

@@ -43,6 +43,7 @@ class WorkloadTotals:
     workload: Workload
     tallies: tuple[Tally, ...] = ()
     emissions_ug: Mapping[str, int] = field(default_factory=dict)  # by basis
+    units: Mapping[str, int] = field(default_factory=dict)  # reported by the workload itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ _TOTALS = """SELECT (SELECT coalesce(sum(energy_uj), 0) FROM device_total),
 _TALLIES = """SELECT component, method, energy_uj, idle_uj, held_ms FROM workload_total WHERE workload_id = ?"""
 _LABEL_SETS = f"SELECT {column_list(WORKLOAD_COLUMNS)} FROM workload WHERE key = ?"  # noqa: S608 - as above
 _EMISSIONS = "SELECT basis, emissions_ug FROM emission_total WHERE workload_id = ?"
+_UNITS = "SELECT unit, amount FROM unit_total WHERE workload_id = ?"
 
 
 def read_opening(connection: sqlite3.Connection) -> Opening:
@@ -63,4 +64,10 @@ def read_totals(connection: sqlite3.Connection, workload: Workload) -> WorkloadT
         Tally(Component(component), Method(method), *sums)
         for component, method, *sums in connection.execute(_TALLIES, found)
     )
-    return WorkloadTotals(workload, tallies, dict(connection.execute(_EMISSIONS, found)))
+    emissions_ug = dict(connection.execute(_EMISSIONS, found))
+    return WorkloadTotals(workload, tallies, emissions_ug, dict(connection.execute(_UNITS, found)))
+
+
+def read_key(connection: sqlite3.Connection, key: str) -> tuple[WorkloadTotals, ...]:
+    """Committed totals of every label set of one piece of work. Raises sqlite3.Error."""
+    return tuple(read_totals(connection, workload) for workload in read_label_sets(connection, key))

@@ -165,7 +165,27 @@ _FIRST = (
     ) STRICT, WITHOUT ROWID""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, "the first book", _FIRST),)
+#: What workloads say they got done: tokens, steps, requests. In units of their own, so that no sum over units is made.
+_UNITS = (
+    """CREATE TABLE unit (
+        slot_start_s INTEGER NOT NULL CHECK (slot_start_s % 300 = 0),
+        workload_id INTEGER NOT NULL REFERENCES workload,
+        unit TEXT NOT NULL,
+        amount INTEGER NOT NULL CHECK (amount >= 0),
+        PRIMARY KEY (slot_start_s, workload_id, unit)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE unit_total (
+        workload_id INTEGER NOT NULL REFERENCES workload,
+        unit TEXT NOT NULL,
+        amount INTEGER NOT NULL CHECK (amount >= 0),
+        PRIMARY KEY (workload_id, unit)
+    ) STRICT, WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "the first book", _FIRST),
+    Migration(2, "units that workloads report", _UNITS),
+)
 VERSION = MIGRATIONS[-1].version
 
 

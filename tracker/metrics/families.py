@@ -113,6 +113,13 @@ FAMILIES: tuple[Family, ...] = (
         "seconds",
     ),
     Family(
+        "workload_units_total",
+        "counter",
+        ("hostname", "workload", "unit"),
+        "What a workload reported as done: tokens, steps, requests. Divide energy by it; never add different units.",
+        rows.workload_units,
+    ),
+    Family(
         "workload_info",
         "info",
         ("hostname", "workload", "kind", *_NAMES),

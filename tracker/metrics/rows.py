@@ -82,6 +82,12 @@ def workload_emissions(snapshot: Snapshot) -> Iterator[Row]:
             yield labels, emissions_ug
 
 
+def workload_units(snapshot: Snapshot) -> Iterator[Row]:
+    for state in snapshot.workloads:
+        for unit, amount in state.units.items():
+            yield (snapshot.hostname, state.workload.key, unit), amount
+
+
 def workload_info(snapshot: Snapshot) -> Iterator[Row]:
     """One row per workload and kind. A join needs it to be unique, so of several label sets the live one speaks."""
     chosen: dict[tuple[str, str], WorkloadState] = {}
