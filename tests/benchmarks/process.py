@@ -25,8 +25,10 @@ def usage(pid: int) -> Usage:
 
 
 def own_cpu_s(pid: int) -> float:
-    """User and system time of all its threads, ended ones included. The same sum is in ``/proc/PID/stat``, but in steps of
-    10 ms, a fifth of what the daemon may use in a minute; the process's CPU clock (clock_getcpuclockid(3)) counts ns.
+    """User and system time of all its threads, ended ones included.
+
+    The same sum is in ``/proc/PID/stat``, but in steps of 10 ms, a fifth of what the daemon may use in a minute; the
+    process's CPU clock (clock_getcpuclockid(3)) counts ns.
     """
     return time.clock_gettime_ns((~pid << 3) | _CPUCLOCK_SCHED) / 1e9
 
