@@ -171,13 +171,19 @@ def best(wanted: str = "auto") -> tuple[str, Burn]:
     raise RuntimeError("Nothing here can use the GPU: " + "; ".join(reasons))
 
 
-def keep_busy(burn: Burn, pattern: str, seconds: float) -> int:
+def keep_busy(
+    burn: Burn,
+    pattern: str,
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> int:
     """Until the time is over; how often ``burn`` ran."""
-    begin_s = time.monotonic()
+    begin_s = clock()
     rounds = 0
-    while (now_s := time.monotonic() - begin_s) < seconds:
+    while (now_s := clock() - begin_s) < seconds:
         if pattern == "burst" and now_s % (2 * BURST_S) >= BURST_S:
-            time.sleep(2 * BURST_S - now_s % (2 * BURST_S))
+            sleep(2 * BURST_S - now_s % (2 * BURST_S))
             continue
         burn()
         rounds += 1

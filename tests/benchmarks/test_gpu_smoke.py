@@ -14,7 +14,6 @@ import pynvml
 import pytest
 
 from tests.benchmarks.gpu_calls import CALLS
-from tests.benchmarks.gpu_load import best, keep_busy
 from tests.benchmarks.gpu_loads import Load
 from tests.benchmarks.gpu_samples import Sample, counted_uj, integrated_uj, steps, window_ratios
 from tests.benchmarks.gpu_smoke import Plan, Report, run, save
@@ -186,17 +185,6 @@ def test_what_is_not_offered_is_no_energy() -> None:
     assert integrated_uj(blind, instant=True) is None
     assert window_ratios(blind, 0.01) == []
     assert list(steps(blind)) == []
-
-
-def test_no_framework_is_a_sentence() -> None:
-    with pytest.raises(RuntimeError, match=r"Nothing here can use the GPU: numba: .+"):
-        best("numba")
-
-
-def test_a_burst_is_half_as_busy_as_a_steady_load() -> None:
-    steady = keep_busy(lambda: subprocess.run(["sleep", "0.02"], check=True), "steady", 1.0)
-    burst = keep_busy(lambda: subprocess.run(["sleep", "0.02"], check=True), "burst", 1.0)
-    assert 0 < burst < steady
 
 
 def test_the_script_says_how_to_make_the_wheels() -> None:
