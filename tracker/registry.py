@@ -17,10 +17,12 @@ SOURCES: tuple[tuple[type[Source], type], ...] = (
 #: The simulated node of ``wattledger run --demo``: alone, never beside a real source.
 DEMO: tuple[type[Source], type] = (demo.DemoSource, demo.Options)
 
-#: What names the workloads of a cluster manager or container engine, asked in this order.
-RESOLVERS: tuple[type[Resolver], ...] = ()
+#: What names the workloads of a cluster manager or container engine, asked in this order, with the type of its section
+#: ``[workloads.<name>]``.
+RESOLVERS: tuple[tuple[type[Resolver], type], ...] = ()
 
 #: Where grid factors come from, by the name in ``[grid] provider``.
 GRID = {TablesProvider.name: TablesProvider}
 
 SOURCE_OPTIONS: dict[str, type] = {source.name: options for source, options in SOURCES}
+RESOLVER_OPTIONS: dict[str, type] = {resolver.name: options for resolver, options in RESOLVERS}

@@ -88,5 +88,5 @@ def observer_for(config: Config, *, demo: bool) -> Observer:
     """Who says who used the node."""
     if demo:
         return DemoObserver()
-    resolvers = [resolver() for resolver in registry.RESOLVERS]
+    resolvers = [resolver() for resolver, _options in registry.RESOLVERS]
     return CgroupObserver(roots_of(config), Options(units=config.workloads.units), resolvers)

@@ -30,7 +30,15 @@ class Rapl(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A source without options."""
 
 
+class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A resolver of workloads."""
+
+    socket: Path = Path("/run/cluster.sock")
+    labels: tuple[str, ...] = ()
+
+
 SOURCES = {"nvml": Nvml, "rapl": Rapl}
+RESOLVERS = {"cluster": Cluster}
 
 
 def loaded(
@@ -48,6 +56,7 @@ def loaded(
         environ=environ or {},
         flags=flags,
         source_options=SOURCES,
+        resolver_options=RESOLVERS,
         grid_providers=("tables", "electricitymaps"),
         system_path=folder / "none.toml",
     )

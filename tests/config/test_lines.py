@@ -31,7 +31,15 @@ match = 1
 [[rules]]
 match = 2
 last = """four quotes""""
+[rules.set]
 end = true
+[[a.b]]
+[[a.b.c]]
+x = 1
+[[a.b.c]]
+[[a.b]]
+[[a.b.c]]
+y.z = 1
 '''
 
 
@@ -52,9 +60,25 @@ def test_every_key_has_its_line() -> None:
         ("site", "osl.1", "list"): 15,
         ("site", "osl.1", "after"): 20,
         ("rules",): 21,
-        ("rules", "match"): 22,
-        ("rules", "last"): 25,
-        ("rules", "end"): 26,
+        ("rules", "0"): 21,
+        ("rules", "0", "match"): 22,
+        ("rules", "1"): 23,
+        ("rules", "1", "match"): 24,
+        ("rules", "1", "last"): 25,
+        ("rules", "1", "set"): 26,
+        ("rules", "1", "set", "end"): 27,
+        ("a",): 28,
+        ("a", "b"): 28,
+        ("a", "b", "0"): 28,
+        ("a", "b", "0", "c"): 29,
+        ("a", "b", "0", "c", "0"): 29,
+        ("a", "b", "0", "c", "0", "x"): 30,
+        ("a", "b", "0", "c", "1"): 31,
+        ("a", "b", "1"): 32,
+        ("a", "b", "1", "c"): 33,
+        ("a", "b", "1", "c", "0"): 33,
+        ("a", "b", "1", "c", "0", "y"): 34,
+        ("a", "b", "1", "c", "0", "y", "z"): 34,
     }
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.kit import Nvml, Rapl, loaded
+from tests.config.kit import Cluster, Nvml, Rapl, loaded
 from tracker.config import Duration, load
 from tracker.config.load import default_state_dir
+from tracker.core.rules import parse_rules
 
 FULL = """
 [node]
@@ -41,6 +42,18 @@ rapl = {}
 [workloads]
 units = ["nginx.service", "k3s*"]
 max_series = 100
+own_only = true
+gpu_replicas = 4
+
+[workloads.cluster]
+labels = ["team"]
+
+[[workloads.rules]]
+match = { namespace = "nlp-*", "label:app" = ["bert", "gpt*"] }
+set = { team = "nlp", project = "{label:app|none}", phase = "training" }
+
+[[workloads.rules]]
+set = { team = "others" }
 
 [grid]
 provider = "electricitymaps"
@@ -89,6 +102,9 @@ def test_everything_can_be_set_in_the_file(tmp_path: Path) -> None:
     assert config.sources == {"nvml": Nvml(period_s=2.0, skip=("GPU-1",)), "rapl": Rapl()}
     assert config.workloads.units == ("nginx.service", "k3s*")
     assert config.workloads.max_series == 100
+    assert (config.workloads.own_only, config.workloads.gpu_replicas) == (True, 4)
+    assert config.workloads.resolvers == {"cluster": Cluster(labels=("team",))}
+    assert [rule.number for rule in parse_rules(config.workloads.rules)] == [1, 2]
     assert config.grid.provider == "electricitymaps"
     assert config.accounting.location_factor == "hourly"
     assert config.web.listen == "0.0.0.0:9837"
@@ -173,6 +189,27 @@ def test_who_slows_the_tick_down_need_not_slow_the_commit_down(tmp_path: Path) -
     assert config.origins["sampling.commit"] == "as sampling.tick"
 
 
+def test_rules_know_where_they_are_written(tmp_path: Path) -> None:
+    """``wattledger check`` names the line of the rule that named a workload."""
+    origins = loaded(tmp_path, FULL).origins
+    lines = (tmp_path / "config.toml").read_text().splitlines()
+    heads = [number for number, line in enumerate(lines, 1) if line == "[[workloads.rules]]"]
+    assert [origins[f"workloads.rules.{i}"] for i in (0, 1)] == [f"{tmp_path}/config.toml:{head}" for head in heads]
+
+
+def test_rules_by_environment_replace_those_of_the_file(tmp_path: Path) -> None:
+    variable = "WATTLEDGER_WORKLOADS__RULES"
+    config = loaded(tmp_path, FULL, {variable: '[{ match = { user = "a" }, set = { team = "x" } }]'})
+    assert config.workloads.rules == ({"match": {"user": "a"}, "set": {"team": "x"}},)
+    assert config.origins["workloads.rules"] == f"environment {variable}"
+    assert "workloads.rules.0" not in config.origins
+
+
+def test_a_resolver_without_a_section_finds_out_by_itself(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "[workloads]\nmax_series = 7\n").workloads.resolvers == {}
+    assert loaded(tmp_path, "[workloads.cluster]\n").workloads.resolvers == {"cluster": Cluster()}
+
+
 def test_a_flag_may_replace_a_whole_table(tmp_path: Path) -> None:
     config = loaded(tmp_path, "[sources]\nnvml = {}\n", None, {"sources": {"rapl": {}}})
     assert config.sources == {"rapl": Rapl()}
@@ -181,7 +218,14 @@ def test_a_flag_may_replace_a_whole_table(tmp_path: Path) -> None:
 def test_a_system_file_is_used_when_there_is_one(tmp_path: Path) -> None:
     path = tmp_path / "system.toml"
     path.write_bytes(b'\xef\xbb\xbf[node]\nhostname = "system"\n')  # with the byte order mark of some editors
-    config = load(None, environ={}, source_options={}, grid_providers=("tables",), system_path=path)
+    config = load(
+        None,
+        environ={},
+        source_options={},
+        resolver_options={},
+        grid_providers=("tables",),
+        system_path=path,
+    )
     assert (config.node.hostname, config.path) == ("system", path)
 
 

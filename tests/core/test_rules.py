@@ -156,8 +156,8 @@ def test_no_text_is_too_long_or_too_strange() -> None:
     ("table", "path", "words"),
     [
         ({"match": {"namespce": "x"}, "set": {}}, ("0", "match", "namespce"), ("namespce", '"namespace"?')),
-        ({"match": {"label:": "x"}, "set": {}}, ("0", "match", "label:"), ("label:<name>",)),
-        ({"match": {"zzz": "x"}, "set": {}}, ("0", "match", "zzz"), ("There are: namespace, kind,", "annotation:")),
+        ({"match": {"label:": "x"}, "set": {}}, ("0", "match", "label:"), ('"label:<name>"?',)),
+        ({"match": {"zzz": "x"}, "set": {}}, ("0", "match", "zzz"), ("There are: namespace,", "annotation:<name>")),
         ({"match": {"kind": "pods"}, "set": {}}, ("0", "match", "kind"), ('no kind "pods"', '"pod"')),
         ({"match": {"kind": "idle"}, "set": {}}, ("0", "match", "kind"), ("no kind",)),
         ({"match": {"user": 7}, "set": {}}, ("0", "match", "user"), ("a pattern or a list",)),

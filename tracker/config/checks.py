@@ -111,11 +111,9 @@ def _check_provider(provider: str, layers: Layers, known: Collection[str]) -> No
 
 
 def _check_numbers(config: Config, layers: Layers) -> None:
-    if config.workloads.max_series < 1:
-        raise layers.error(
-            ("workloads", "max_series"),
-            f"workloads.max_series is {config.workloads.max_series}, but must be at least 1.",
-        )
+    for name, count in (("max_series", config.workloads.max_series), ("gpu_replicas", config.workloads.gpu_replicas)):
+        if count < 1:
+            raise layers.error(("workloads", name), f"workloads.{name} is {count}, but must be at least 1.")
     for name, watts in (("gpu_w", config.idle.gpu_w), ("cpu_w", config.idle.cpu_w)):
         if watts is not None and not 0 <= watts < 10_000:  # noqa: PLR2004 - no device idles at 10 kW; false for nan
             raise layers.error(("idle", name), f"idle.{name} is {watts:g}, but must be watts of one device, 0 or more.")

@@ -15,9 +15,11 @@ _DOTTED = re.compile(rf"\s*((?:{_NAME})(?:\s*\.\s*(?:{_NAME}))*)\s*")
 def key_lines(text: str) -> dict[tuple[str, ...], int]:
     """Line numbers (from 1) by the path of the key or table. The text has been parsed before and is valid TOML.
 
-    Keys of inline tables are not listed: they stand where their table does.
+    The tables of an array ([[rules]]) are numbered: ("rules", "0", "match"). Keys of inline tables are not listed: they
+    stand where their table does.
     """
     lines: dict[tuple[str, ...], int] = {}
+    arrays: dict[tuple[str, ...], int] = {}  # how many tables each has so far
     table: tuple[str, ...] = ()
     for number, statement in _statements(text):
         header = statement.startswith("[")
@@ -26,11 +28,23 @@ def key_lines(text: str) -> dict[tuple[str, ...], int]:
             continue
         names = tuple(_unquoted(name) for name in re.findall(_NAME, found[1]))
         if header:
-            table = names
-        path = names if header else (*table, *names)
+            table = _numbered(names, arrays, begins=statement.startswith("[["))
+        path = table if header else (*table, *names)
         for depth in range(1, len(path) + 1):
             lines.setdefault(path[:depth], number)
     return lines
+
+
+def _numbered(names: tuple[str, ...], arrays: dict[tuple[str, ...], int], *, begins: bool) -> tuple[str, ...]:
+    """The path of a header. ``begins``: it adds a table to an array; else it is inside the last ones."""
+    path: tuple[str, ...] = ()
+    for depth, name in enumerate(names, start=1):
+        path = (*path, name)
+        if begins and depth == len(names):
+            arrays[path] = arrays.get(path, 0) + 1
+        if path in arrays:
+            path = (*path, str(arrays[path] - 1))
+    return path
 
 
 def _statements(text: str) -> list[tuple[int, str]]:

@@ -14,8 +14,9 @@ from tracker.config.checks import check
 from tracker.config.decode import decode, field_kinds
 from tracker.config.layers import KeyPath, Layers, read_file
 from tracker.config.overrides import take_environment, take_flags
-from tracker.config.schema import Config
+from tracker.config.schema import Config, Workloads
 from tracker.core.errors import UsageError
+from tracker.core.rules import RuleError, parse_rules
 
 SYSTEM_PATH = Path("/etc/wattledger/config.toml")
 SYSTEM_STATE = Path("/var/lib/wattledger")
@@ -25,6 +26,7 @@ FLAGS: Mapping[str, str] = {
     "node.state_dir": "--state-dir",
     "node.sysfs": "--path.sysfs",
     "node.procfs": "--path.procfs",
+    "workloads.own_only": "--own-only",
     "web.listen": "--listen",
     "web.web_config_file": "--web.config.file",
     "log.level": "--log.level",
@@ -41,6 +43,7 @@ def load(
     environ: Mapping[str, str],
     flags: Mapping[str, object] | None = None,
     source_options: Mapping[str, type] | None = None,
+    resolver_options: Mapping[str, type] | None = None,
     grid_providers: Collection[str] | None = None,
     system_path: Path = SYSTEM_PATH,
 ) -> Config:
@@ -48,15 +51,16 @@ def load(
 
     ``path``: the file of ``--config``, which must exist; None: ``system_path`` if there is one.
     ``flags``: by dotted path (``FLAGS``); None was not given; a mapping replaces a whole table.
-    ``source_options``: the Options of each power source by name. ``grid_providers``: the names that ``[grid] provider``
-    may have. None: those of the registry.
+    ``source_options``, ``resolver_options``: the Options of each power source and of each resolver of workloads, by
+    name. ``grid_providers``: the names that ``[grid] provider`` may have. None: those of the registry.
     """
-    if source_options is None or grid_providers is None:
+    if source_options is None or resolver_options is None or grid_providers is None:
         from tracker import registry  # noqa: PLC0415 - imports every source; tests and tools give their own
 
         source_options = registry.SOURCE_OPTIONS if source_options is None else source_options
+        resolver_options = registry.RESOLVER_OPTIONS if resolver_options is None else resolver_options
         grid_providers = registry.GRID if grid_providers is None else grid_providers
-    root = _root(source_options)
+    root = _root(source_options, resolver_options)
     layers = _defaults(environ)
     used = _read(layers, path, system_path)
     take_environment(layers, environ, root)
@@ -64,7 +68,8 @@ def load(
     decoded = decode(layers, root, layers.tree)
     sections = {name: getattr(decoded, name) for name in field_kinds(root)}
     if sections["sources"] is not None:
-        sections["sources"] = _chosen(sections["sources"])
+        sections["sources"] = _given(sections["sources"], source_options)
+    sections["workloads"] = _workloads(layers, sections["workloads"], resolver_options)
     _settle_site(layers, sections)
     _settle_commit(layers, sections)
     config = Config(**sections, path=used, origins=_dotted(layers.origins))
@@ -82,20 +87,28 @@ def default_state_dir(environ: Mapping[str, str], *, root: bool, system: Path = 
     return Path(environ.get("HOME") or "~", ".local/state/wattledger").expanduser()
 
 
-def _root(source_options: Mapping[str, type]) -> Any:
-    """The type of the whole file: the sections of Config, with [sources] made of what the sources bring."""
-    optional = [(name, options | None, None) for name, options in sorted(source_options.items())]
-    sources = msgspec.defstruct("Sources", optional, frozen=True, kw_only=True)
+def _root(source_options: Mapping[str, type], resolver_options: Mapping[str, type]) -> Any:
+    """The type of the whole file: the sections of Config, with [sources] made of what the sources bring, and
+    [workloads] with a table for each resolver."""
+    sources = msgspec.defstruct("Sources", _optional(source_options), frozen=True, kw_only=True)
+    own = [
+        (f.name, Any if f.name == "rules" else f.type, getattr(Workloads(), f.name))
+        for f in msgspec.structs.fields(Workloads)
+        if f.name != "resolvers"
+    ]
+    workloads = msgspec.defstruct("Workloads", [*own, *_optional(resolver_options)], frozen=True, kw_only=True)
+    made = {"sources": (sources | None, None), "workloads": (workloads, workloads())}
     fields = [field for field in msgspec.structs.fields(Config) if field.name not in _FACTS]
     return msgspec.defstruct(
         "Root",
-        [
-            (f.name, sources | None, None) if f.name == "sources" else (f.name, f.type, getattr(Config(), f.name))
-            for f in fields
-        ],
+        [(f.name, *made.get(f.name, (f.type, getattr(Config(), f.name)))) for f in fields],
         frozen=True,
         kw_only=True,
     )
+
+
+def _optional(options: Mapping[str, type]) -> list[tuple[str, Any, None]]:
+    return [(name, kind | None, None) for name, kind in sorted(options.items())]
 
 
 def _defaults(environ: Mapping[str, str]) -> Layers:
@@ -124,9 +137,20 @@ def _read(layers: Layers, path: Path | None, system_path: Path) -> Path | None:
     return path or system_path
 
 
-def _chosen(sources: msgspec.Struct) -> dict[str, msgspec.Struct]:
-    given = {name: getattr(sources, name) for name in sources.__struct_fields__}
+def _given(table: msgspec.Struct, options: Mapping[str, type]) -> dict[str, msgspec.Struct]:
+    """The tables of parts that somebody wrote."""
+    given = {name: getattr(table, name) for name in sorted(options)}
     return {name: options for name, options in given.items() if options is not None}
+
+
+def _workloads(layers: Layers, decoded: Any, resolver_options: Mapping[str, type]) -> Workloads:
+    """[workloads] as one struct whatever resolvers there are. Raises UsageError for a rule that cannot be."""
+    try:
+        parse_rules(decoded.rules)
+    except RuleError as error:
+        raise layers.error(("workloads", "rules", *error.path), error.sentence, error.remedy) from error
+    own = {name: getattr(decoded, name) for name in Workloads.__struct_fields__ if name != "resolvers"}
+    return Workloads(**{**own, "rules": tuple(decoded.rules)}, resolvers=_given(decoded, resolver_options))
 
 
 def _settle_site(layers: Layers, sections: dict[str, Any]) -> None:

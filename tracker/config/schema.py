@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -77,8 +77,15 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Workloads(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who uses the node. What names workloads brings its own ``Options``: ``resolvers`` has those that are given, by
+    the name of their section ([workloads.kubernetes]); the others find out by themselves whether they are of use."""
+
     units: tuple[str, ...] = ()  # systemd units that are workloads of their own (globs); the others are system
     max_series: int = 500  # live workloads with series of their own; the others share workload="other"
+    own_only: bool = False  # as a sidecar: book the share of the own pod and nothing else
+    gpu_replicas: int = 1  # with own_only: how many pods share each GPU (time-slicing, MPS)
+    rules: tuple[dict[str, Any], ...] = ()  # [[workloads.rules]] as written; read by core/rules.py
+    resolvers: dict[str, msgspec.Struct] = {}
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tracker.config.layers import KeyPath
-from tracker.config.schema import Config
+from tracker.config.schema import Config, Workloads
 from tracker.secrecy import MASK, is_secret, without_userinfo
 
 DEFAULT = "default"
@@ -61,7 +61,11 @@ def _tables(config: Config) -> Iterator[tuple[KeyPath, dict[str, Any] | None]]:
             for name, below in value.items():
                 yield (section, name), _plain(below)
         else:
-            yield (section,), _plain(value)
+            plain = _plain(value)
+            resolvers = plain.pop("resolvers", {}) if isinstance(value, Workloads) else {}
+            yield (section,), plain
+            for name, below in resolvers.items():
+                yield (section, name), below
 
 
 def _plain(section: msgspec.Struct) -> dict[str, Any]:

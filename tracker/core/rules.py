@@ -205,7 +205,9 @@ def _template(path: Sequence[str], number: int, text: str) -> tuple[Piece, ...]:
 def _check_fact(path: Sequence[str], what: str, fact: str) -> None:
     if fact in FACTS or any(fact.startswith(prefix) and fact != prefix for prefix in NAMED):
         return
-    raise RuleError(path, f'{what} "{fact}", which is no fact.', _nearest(fact, (*FACTS, "label:<name>", *NAMED[1:])))
+    _, colon, rest = fact.partition(":")
+    known = [f"{prefix}{rest or '<name>'}" for prefix in NAMED]
+    raise RuleError(path, f'{what} "{fact}", which is no fact.', _nearest(fact, known if colon else (*FACTS, *known)))
 
 
 def _nearest(word: str, known: Collection[str], *, quote: bool = True) -> str:
