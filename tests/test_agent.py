@@ -249,6 +249,19 @@ def test_idle_floor_is_charged_to_the_holder_and_flagged(node: Node, feed: Scrip
     assert counters["idle pod/1 gpu measured"] == 60_000_000 * 100
 
 
+def test_an_allocated_gpu_that_idles_is_charged_to_its_holder_and_flagged(node: Node, feed: ScriptedFeed) -> None:
+    """No free minute ever teaches the floor of a GPU that is always allocated: its idle time does."""
+    seen = node.observer.seen
+    idle = type(seen.gpu["GPU-a"])((type(seen.gpu["GPU-a"].holders[0])(POD),))
+    node.observer.seen = type(seen)(gpu={"GPU-a": idle})
+    feed.power_w["GPU-a"] = 60
+    node.run(100)
+    counters = node.counters()
+    assert counters["energy pod/1 gpu measured"] == 60_000_000 * 100
+    assert counters["idle pod/1 gpu measured"] >= 60_000_000 * 90, "all but the first ticks"
+    assert counters["held pod/1 gpu measured"] == 100_000
+
+
 def test_a_label_change_counts_from_then_on_and_never_moves_what_is_booked(node: Node) -> None:
     """New labels are a new series; the old one keeps what it had."""
     node.run(60)

@@ -133,6 +133,18 @@ def test_mig_without_activity_shares_the_work_by_sms_of_the_holders() -> None:
     assert {c.workload: c.energy_uj - c.idle_uj for c in gpu(80, 0, seen, 0)} == {A: 60, B: 20}
 
 
+def test_mig_work_without_activity_is_paid_by_those_who_are_there() -> None:
+    """Who was only given an instance pays its part of the floor."""
+    seen = on_gpu(Holder(A, memory_weight=1, sm_count=60), Holder(B, sm_count=60), instance_sms=120, sm_total=120)
+    assert gpu(1_120, 120, seen, 120) == {Charge(A, 1_060, 60, 60), Charge(B, 60, 60, 60)}
+
+
+def test_holders_of_whom_nobody_is_seen_pay_for_the_work_too() -> None:
+    """An allocated GPU is not nobody's, however much it uses."""
+    assert gpu(3_500, 350, on_gpu(Holder(A)), 10) == {Charge(A, 3_500, 350, 10)}
+    assert gpu(3_500, 350, on_gpu(Holder(A), Holder(B)), 10) == {Charge(A, 1_750, 175, 5), Charge(B, 1_750, 175, 5)}
+
+
 def test_mig_activity_without_known_sms_still_decides() -> None:
     seen = on_gpu(Holder(A, sm_weight=3), Holder(B, sm_weight=1), instance_sms=100, sm_total=132)
     assert {c.workload: c.energy_uj for c in gpu(400, 0, seen, 0)} == {A: 300, B: 100}

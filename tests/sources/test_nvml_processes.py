@@ -51,7 +51,13 @@ def test_memory_that_the_driver_does_not_tell_is_left_open(tmp_path: Path) -> No
 
 def test_nobody_on_a_gpu_is_said_so(tmp_path: Path) -> None:
     node = one(tmp_path)
-    assert node.use(0) == DeviceUse(node.key(0))
+    assert node.use(0) == DeviceUse(node.key(0), index=0)
+
+
+def test_each_gpu_has_its_index_in_the_drivers_order(tmp_path: Path) -> None:
+    """Some device plugins and Slurm name GPUs by number."""
+    node = running(tmp_path, FakeGpu(), FakeGpu(), FakeGpu())
+    assert [node.use(number).index for number in (0, 1, 2)] == [0, 1, 2]
 
 
 def test_a_busy_process_weighs_percent_times_time(tmp_path: Path) -> None:

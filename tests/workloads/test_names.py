@@ -9,6 +9,7 @@ import pytest
 
 from tests.workloads.world import Node
 from tracker.core.model import SYSTEM, UNATTRIBUTED, Finding, Kind, Level, Workload
+from tracker.core.rules import parse_rules
 from tracker.workloads.interface import Identity, Resolver
 from tracker.workloads.names import Names, Users, parse_passwd
 from tracker.workloads.observer import CgroupObserver, Options
@@ -47,8 +48,13 @@ class Broken(Resolver):
         return ()
 
 
-def names(*resolvers: Resolver, units: tuple[str, ...] = (), passwd: Path = Path("/nonexistent")) -> Names:
-    made = Names(resolvers, units, Users(passwd))
+def names(
+    *resolvers: Resolver,
+    units: tuple[str, ...] = (),
+    passwd: Path = Path("/nonexistent"),
+    rules: tuple[dict[str, object], ...] = (),
+) -> Names:
+    made = Names(resolvers, units, Users(passwd), parse_rules(rules))
     made.begin_tick()
     return made
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.workloads.world import Node
-from tracker.core.model import DeviceUse, Instance, Observation, ProcessUse
+from tracker.core.model import DeviceUse, GpuHolding, Instance, Observation, ProcessUse
 from tracker.workloads.processes import MAX_HOPELESS, parse_nspid, parse_start
 
 A, B = (f"/docker/{letter * 64}" for letter in "ab")
@@ -186,11 +186,11 @@ def test_garbage_in_proc_stops_nothing(node: Node) -> None:
     assert joined(seen) == (0, 3)
 
 
-def test_a_device_that_nobody_uses_is_not_listed_but_its_instances_are(node: Node) -> None:
+def test_a_device_that_nobody_uses_is_held_by_nobody(node: Node) -> None:
     uses = {"GPU-0": DeviceUse("GPU-0"), "GPU-1": DeviceUse("GPU-1", (), (Instance("MIG-a", 60),), 132)}
     with node.observer() as observer:
         seen = node.tick_with(observer, uses)
-    assert list(seen.gpu) == ["GPU-1"]
+    assert seen.gpu == {"GPU-0": GpuHolding(), "GPU-1": GpuHolding((), 60, 132)}
 
 
 @pytest.mark.parametrize(

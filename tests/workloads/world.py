@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tracker.core.model import DeviceUse, Moment, Observation, ProcessUse, Share
+from tracker.core.rules import Rule
 from tracker.sysfs import Roots
 from tracker.workloads.interface import Resolver
 from tracker.workloads.observer import CgroupObserver, Options
@@ -139,10 +140,13 @@ class Node:
 
     @contextmanager
     def observer(
-        self, options: Options | None = None, resolvers: tuple[Resolver, ...] = ()
+        self,
+        options: Options | None = None,
+        resolvers: tuple[Resolver, ...] = (),
+        rules: tuple[Rule, ...] = (),
     ) -> Iterator[CgroupObserver]:
         """An observer that has had its first tick."""
-        observer = CgroupObserver(self.roots, options, resolvers)
+        observer = CgroupObserver(self.roots, options, resolvers, rules)
         try:
             self.tick(observer)
             yield observer

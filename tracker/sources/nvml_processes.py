@@ -49,7 +49,7 @@ def look(driver: Driver, gpu: Gpu, watch: Watch, now: Moment) -> DeviceUse | Non
         return None
     try:
         if gpu.partition is not None:
-            use = _look_at_parts(driver, gpu.uuid, gpu.partition)
+            use = _look_at_parts(driver, gpu, gpu.partition)
             gpu.lists_denied = False
             return use
         memory = driver.memory_by_pid(gpu.handle)
@@ -60,7 +60,7 @@ def look(driver: Driver, gpu: Gpu, watch: Watch, now: Moment) -> DeviceUse | Non
     gpu.lists_denied = False
     # A process that ended since the last look is in no list any more, but its samples are.
     processes = [ProcessUse(pid, weights.get(pid, 0), memory.get(pid, 0)) for pid in sorted(memory.keys() | weights)]
-    return DeviceUse(gpu.uuid, tuple(processes))
+    return DeviceUse(gpu.uuid, tuple(processes), index=gpu.index)
 
 
 def _note_failure(gpu: Gpu, answer: Answer, now: Moment) -> None:
@@ -73,7 +73,7 @@ def _note_failure(gpu: Gpu, answer: Answer, now: Moment) -> None:
         gpu.rest(answer, now.boot_ns)
 
 
-def _look_at_parts(driver: Driver, device: str, partition: Partition) -> DeviceUse:
+def _look_at_parts(driver: Driver, gpu: Gpu, partition: Partition) -> DeviceUse:
     """A MIG handle lists its own processes. Utilisation does not exist under MIG (nvml.h): the weight stays 0."""
     processes = [
         ProcessUse(pid, 0, memory, part.instance.key)
@@ -81,7 +81,7 @@ def _look_at_parts(driver: Driver, device: str, partition: Partition) -> DeviceU
         for pid, memory in sorted(driver.memory_by_pid(part.handle).items())
     ]
     instances = tuple(part.instance for part in partition.parts)
-    return DeviceUse(device, tuple(processes), instances, partition.sm_total)
+    return DeviceUse(gpu.uuid, tuple(processes), instances, partition.sm_total, gpu.index)
 
 
 def _weights(driver: Driver, gpu: Gpu, handle: Handle, watch: Watch, now: Moment) -> dict[int, int]:

@@ -15,8 +15,9 @@ _FIRST_PID_NAMESPACE = "pid:[4026531836]"
 _REMEDY = "Run with hostPID: true (docker: --pid=host --cgroupns=host) and mount the host's /sys/fs/cgroup read-only."
 
 
-def findings(roots: Roots, joined: int, unjoined: int, *, truncated: bool) -> tuple[Finding, ...]:
-    """All of it. Never raises. ``joined`` and ``unjoined``: GPU processes of the last tick."""
+def findings(roots: Roots, joined: int, unjoined: int, *, truncated: bool, translated: int = 0) -> tuple[Finding, ...]:
+    """All of it. Never raises. ``joined`` and ``unjoined``: GPU processes of the last tick; ``translated``: those of
+    them that the driver named by their pid in a container."""
     hierarchies = find_hierarchies(roots.sysfs / "fs" / "cgroup")
     found = [_layout(hierarchies, roots), *_namespaces(roots.procfs), *_processes(roots.procfs)]
     if truncated:
@@ -24,7 +25,10 @@ def findings(roots: Roots, joined: int, unjoined: int, *, truncated: bool) -> tu
         found.append(Finding(Level.WARN, "cgroups", message))
     if joined + unjoined > 0:
         level = Level.OK if unjoined == 0 else Level.WARN
-        message = f"{joined} of {joined + unjoined} GPU processes have a known owner; the others are unattributed."
+        how = f", {translated} of them found by their PID in a container" if translated else ""
+        message = f"{joined} of {joined + unjoined} GPU processes have a known owner{how}."
+        if unjoined:
+            message += " The others are charged to whom the GPU was given, or are unattributed."
         found.append(Finding(level, "GPU processes", message, "" if unjoined == 0 else _REMEDY))
     return tuple(found)
 
@@ -33,6 +37,11 @@ def in_cgroup_namespace(procfs: Path) -> bool:
     """Whether paths in ``/proc/PID/cgroup`` are relative to a container's root. False where it cannot be known."""
     link = _link(procfs / "self" / "ns" / "cgroup")
     return link not in {"", _FIRST_CGROUP_NAMESPACE}
+
+
+def in_pid_namespace(procfs: Path) -> bool:
+    """Whether this process is in a container's PID namespace. False where it cannot be known."""
+    return _link(procfs / "self" / "ns" / "pid") not in {"", _FIRST_PID_NAMESPACE}
 
 
 def _layout(hierarchies: tuple[Hierarchy, ...], roots: Roots) -> Finding:
@@ -54,12 +63,11 @@ def _namespaces(procfs: Path) -> list[Finding]:
     if in_cgroup_namespace(procfs):
         message = "Inside a cgroup namespace: of processes elsewhere only pods, containers and jobs can be told."
         found.append(Finding(Level.WARN, "cgroup namespace", message, _REMEDY))
-    link = _link(procfs / "self" / "ns" / "pid")
     try:
         seen_from_outside = len(parse_nspid(read_text(procfs / "self" / "status"))) > 1
     except OSError:
         seen_from_outside = False
-    if link not in {"", _FIRST_PID_NAMESPACE} and not seen_from_outside:
+    if in_pid_namespace(procfs) and not seen_from_outside:
         message = "Inside a PID namespace: GPU processes of other containers cannot be joined to their owners."
         found.append(Finding(Level.WARN, "PID namespace", message, _REMEDY))
     return found

@@ -12,25 +12,23 @@ from tracker.core.model import (
     SYSTEM,
     DeviceUse,
     Finding,
-    GpuHolding,
     Level,
     Moment,
     Observation,
     Share,
-    Workload,
 )
+from tracker.core.rules import Rule
 from tracker.core.units import NS_PER_S, NS_PER_US
 from tracker.sysfs import Roots
 from tracker.workloads.cgroups import Tree
-from tracker.workloads.checks import findings, in_cgroup_namespace
+from tracker.workloads.checks import findings, in_cgroup_namespace, in_pid_namespace
 from tracker.workloads.counters import find_hierarchies
 from tracker.workloads.cputime import charge, measure
-from tracker.workloads.holdings import holding
+from tracker.workloads.gpus import Gpus
 from tracker.workloads.interface import Identity, Observer, Resolver
 from tracker.workloads.memory import memory_by_workload
-from tracker.workloads.names import Names, Users
+from tracker.workloads.names import Named, Names, Users
 from tracker.workloads.node import NodeTotals
-from tracker.workloads.processes import Owners
 
 FULL_WALK_NS = 60 * NS_PER_S
 
@@ -50,19 +48,30 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class CgroupObserver(Observer):
     """Weights by cgroup: CPU time, bytes of memory, and the owners of GPU processes."""
 
-    def __init__(self, roots: Roots, options: Options | None = None, resolvers: Sequence[Resolver] = ()) -> None:
+    def __init__(
+        self,
+        roots: Roots,
+        options: Options | None = None,
+        resolvers: Sequence[Resolver] = (),
+        rules: Sequence[Rule] = (),
+    ) -> None:
         options = options or Options()
         self._roots = roots
         self._resolvers = tuple(resolvers)
         self._open_files = _limited(options.open_files)
-        self._names = Names(resolvers, options.units, Users(Path(options.passwd_file)))
+        self._names = Names(resolvers, options.units, Users(Path(options.passwd_file)), rules)
         self._node = NodeTotals(roots)
-        self._owners = Owners(roots.procfs, namespaced=in_cgroup_namespace(roots.procfs))
+        namespaced, hidden = in_cgroup_namespace(roots.procfs), in_pid_namespace(roots.procfs)
+        self._gpus = Gpus(roots.procfs, self._names, namespaced=namespaced, hidden=hidden)
         self._tree: Tree | None = None
         self._whole_node = False  # the root cgroup counts the CPU time of the node
         self._measured_ns: int | None = None
         self._walked_ns = 0
-        self._joined = (0, 0)
+
+    def start(self) -> None:
+        """Let the resolvers begin to learn; without it they know what they knew when they were made."""
+        for resolver in self._resolvers:
+            resolver.start()
 
     def observe(self, moment: Moment, uses: Mapping[str, DeviceUse]) -> Observation:
         """See ``Observer``. The operating system's share is what the workloads leave of the node's busy time; where
@@ -71,23 +80,29 @@ class CgroupObserver(Observer):
         tree = self._refreshed_tree(moment)
         cpu, capacity_us = self._cpu(tree, moment)
         dram, capacity_bytes = self._dram(tree)
-        gpu = self._gpu(tree, moment, uses)
-        joined, unjoined = self._joined
-        return Observation(cpu, capacity_us, dram, capacity_bytes, gpu, joined, unjoined)
+        gpu = self._gpus.holdings(uses, moment.mono_ns, tree.reclassify)
+        return Observation(cpu, capacity_us, dram, capacity_bytes, gpu, self._gpus.joined, self._gpus.unjoined)
+
+    def named(self) -> tuple[Named, ...]:
+        """The workloads of the last tick and the rules that named them, for ``check``."""
+        return self._names.named()
 
     def check(self) -> tuple[Finding, ...]:
         """See ``Observer``; the resolvers' findings follow."""
-        joined, unjoined = self._joined
+        gpus = self._gpus
         truncated = self._tree is not None and self._tree.truncated
+        seen = findings(self._roots, gpus.joined, gpus.unjoined, truncated=truncated, translated=gpus.translated)
         failures = [
             Finding(Level.WARN, name, f"Naming workloads failed: {text}.")
             for name, text in self._names.failures.items()
         ]
         named = [finding for resolver in self._resolvers for finding in resolver.check()]
-        return (*findings(self._roots, joined, unjoined, truncated=truncated), *failures, *named)
+        return (*seen, *gpus.findings(), *failures, *named)
 
     def close(self) -> None:
         """See ``Observer``."""
+        for resolver in self._resolvers:
+            resolver.close()
         self._node.close()
         if self._tree is not None:
             self._tree.close()
@@ -146,16 +161,6 @@ class CgroupObserver(Observer):
     def _shares(self, weights: Mapping[str, tuple[Identity, int]]) -> list[Share]:
         workload = self._names.workload
         return [Share(workload(identity), weight) for identity, weight in weights.values() if weight > 0]
-
-    def _gpu(self, tree: Tree, moment: Moment, uses: Mapping[str, DeviceUse]) -> dict[str, GpuHolding]:
-        pids = {process.pid for use in uses.values() for process in use.processes}
-        owners: dict[int, Workload] = {}
-        for pid, identity in self._owners.owners(pids, moment.mono_ns).items():
-            if self._names.promote(identity):
-                tree.reclassify()
-            owners[pid] = self._names.workload(identity)
-        self._joined = (len(owners), len(pids) - len(owners))
-        return {device: holding(use, owners) for device, use in uses.items() if use.processes or use.instances}
 
 
 def _limited(open_files: int) -> int:

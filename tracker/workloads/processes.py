@@ -51,6 +51,11 @@ class Owners:
         self._pause_ns = SCAN_EVERY_NS
         self._hopeless: set[int] = set()
 
+    @property
+    def translated(self) -> int:
+        """Known processes that the driver named by their pid in a namespace."""
+        return sum(1 for pid, known in self._known.items() if known.host_pid != pid)
+
     def owners(self, pids: Iterable[int], mono_ns: int) -> dict[int, Identity]:
         """The identity of every process that could be joined."""
         found = {}
