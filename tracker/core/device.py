@@ -99,11 +99,12 @@ def meet(
 
 
 def used(sensor: Sensor, seen: Observation) -> bool:
-    """Whether anybody uses the device; a component whose use is unknown counts as used and teaches nothing."""
+    """Whether anybody uses the device; a component whose use is unknown counts as used and teaches nothing. A GPU that
+    was only given away is as unused as any: its floor is learned, and what it costs can be flagged idle."""
     match sensor.component:
         case Component.GPU:
             holding = seen.gpu.get(sensor.key)
-            return holding is not None and bool(holding.holders)
+            return holding is not None and any(h.sm_weight > 0 or h.memory_weight > 0 for h in holding.holders)
         case Component.CPU:
             busy_us = sum(share.weight for share in seen.cpu)
             return busy_us * 1000 >= CPU_UNUSED_PERMILLE * seen.cpu_capacity_us

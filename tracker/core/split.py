@@ -2,10 +2,11 @@
 (P1).
 
 The policies, per component:
-- GPU, held by someone (a process on it): its idle floor and held time go to the holders in equal parts, the rest by SM
-  time; without SM times by memory, without memory equally.
+- GPU, held by someone (a process on it, or an allocation): its idle floor and held time go to the holders in equal
+  parts, the rest by SM time; without SM times by memory, without memory equally. So who holds it without being on it
+  pays for the floor; where nobody is seen on it, its holders pay for everything.
 - GPU in MIG instances: floor and held time by SMs (free instances are idle, SMs in no instance unallocated), the rest
-  by SMs x activity of the instances with holders.
+  by SMs x activity of the instances with holders; without activity by SMs of those that are on it.
 - GPU without a known holder: idle. If it uses clearly more than its floor, somebody was there unseen: unattributed.
 - CPU: the floor is idle; the rest goes by CPU time, the operating system's own included. Held time goes by CPU time of
   capacity.
@@ -87,7 +88,8 @@ def _activity(holders: Sequence[Holder], *, partitioned: bool) -> list[int]:
     if partitioned:
         sms = [max(0, holder.sm_count) for holder in holders]
         by_both = [weight * count for weight, count in zip(active, sms, strict=True)]
-        candidates = [by_both, sms, active]
+        present = [count if holder.memory_weight > 0 else 0 for holder, count in zip(holders, sms, strict=True)]
+        candidates = [by_both, present, sms, active]
     else:
         candidates = [active, [max(0, holder.memory_weight) for holder in holders]]
     return next((weights for weights in candidates if any(weights)), [1] * len(holders))
