@@ -9,20 +9,29 @@ committed totals, so a reader never sees a joule that a crash could take back.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tracker.bookkeeper import Bookkeeper
-from tracker.core import cover, slots, track
-from tracker.core.charging import Window, charge_device, record_gap
-from tracker.core.device import Device, meet
-from tracker.core.model import Component, DeviceUse, Gap, GapReason, Missing, Moment, Observation, Reading, Sensor
+from tracker.core import slots, track
+from tracker.core.charging import Window, after, charge_device, record_gap
+from tracker.core.device import Device
+from tracker.core.model import (
+    Component,
+    DeviceUse,
+    Gap,
+    GapReason,
+    Moment,
+    Observation,
+    Span,
+)
+from tracker.core.roster import Roster
 from tracker.core.snapshot import DeviceState, PowerPoint, Snapshot
 from tracker.core.units import NS_PER_MS, NS_PER_S
 from tracker.ledger.interface import Opening
-from tracker.sources.interface import Feed
+from tracker.memory import Memory
+from tracker.sources.interface import Batch, Feed
 from tracker.workloads.interface import Observer
 
 #: The wall clock has stepped when it moved this much against boot time; smaller corrections do not move slots.
@@ -30,6 +39,8 @@ CLOCK_STEP_NS = NS_PER_S // 2
 #: What was observed in a tick also holds for the time up to this many ticks before it.
 REACH_TICKS = 2
 CHART_POINTS = 360
+#: Who is on a GPU is believed for so long after it was learned (every 10 s); then it is unknown.
+USE_LIFE_NS = 35 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,92 +71,98 @@ class Agent:
     ) -> None:
         self._settings, self._feeds, self._observer, self._books = settings, feeds, observer, books
         self._opening = opening
-        self._devices: dict[str, Device] = {}
-        self._sensors: dict[str, Mapping[str, Sensor]] = {}  # inventory by feed
-        self._booked: frozenset[str] = frozenset()
-        self._uses: dict[str, DeviceUse] = {}
-        self._offset_ns = start.wall_ns - start.boot_ns
+        self._memory = Memory.load(opening, settings.boot_id, start)
+        known = {key: device.sensor for key, device in opening.devices.items()}
+        self._roster = Roster(known, opening.cursors, self._memory.past)
+        self._early: dict[str, list[Batch]] = {}  # read after the tick's moment: of the next tick
+        self._uses: dict[str, tuple[DeviceUse, int]] = {}  # and when they were learned
+        self._offset_ns = self._memory.past.offset_ns
         self._end_boot_ns = start.boot_ns
         self._until_ms = opening.booked_until_ms or 0
         self._history: deque[PowerPoint] = deque(maxlen=CHART_POINTS)
         self._metered_uj = self._charged_uj = 0
-        self._floors_mw: dict[str, int] = json.loads(opening.meta.get("idle_floors_mw", "{}"))
-        self._seen_uj: dict[str, int] = json.loads(opening.meta.get("seen_uj", "{}"))
         self.ticks_missed = 0
         self.ready = False
+        self.clock_step_ns = 0  # of the last tick; for the log
         self.snapshot = self._picture(start, Observation())
 
     def tick(self, now: Moment, *, commit: bool) -> None:
         """One turn. ``commit``: also book what is pending (every other tick, the first one, and the last)."""
         self._drain(now)
-        seen = self._observer.observe(now, self._uses)
+        fresh_ns = now.boot_ns - USE_LIFE_NS
+        uses = {key: use for key, (use, learned_ns) in self._uses.items() if learned_ns >= fresh_ns}
+        seen = self._observer.observe(now, uses)
         reach_ns = REACH_TICKS * self._settings.tick_ns
         floor_slot_s = slots.slot_of(self._until_ms * NS_PER_MS)
         window = Window(now.boot_ns, self._end_boot_ns - reach_ns, self._offset_ns, floor_slot_s)
-        for key, device in self._devices.items():
-            if key in self._booked:
+        roster = self._roster
+        for key, device in roster.devices.items():
+            if key in roster.booked:
                 self._charge(device, seen, window)
             else:
                 device.seen_uj += sum(span.energy_uj for span in device.spans())
             device.held_boot_ns = max(device.held_boot_ns, now.boot_ns)
             device.measure(seen, learn_floor=device.sensor.component not in self._settings.floors_mw)
             device.events.clear()
+        roster.hand_over(now.boot_ns, window, self._books.pending)
         self._end_tick(now, window)
         if commit:
             self._commit(now)
-        powers = {k: d.power_mw for k, d in self._devices.items() if k in self._booked and d.power_mw is not None}
+        powers = {k: d.power_mw for k, d in roster.booked_devices().items() if d.power_mw is not None}
         if powers or self._history:  # the first look has no power yet, and a chart should not begin at nothing
             self._history.append(PowerPoint(now.wall_ns / NS_PER_S, powers))
         self.snapshot = self._picture(now, seen)
 
     def _drain(self, now: Moment) -> None:
-        """Take what the sources brought since the last tick."""
+        """Take what the sources brought up to this tick's moment. What was read after it is left for the next tick:
+        it may belong to a slot that has not begun."""
         troubles: dict[str, GapReason | None] = {}
         for feed in self._feeds:
-            for batch in feed.drain():
-                if batch.sensors is not None:
-                    self._sensors[feed.name] = {sensor.key: sensor for sensor in batch.sensors}
-                    self._choose()
-                if batch.uses is not None:
-                    self._uses.update({use.device: use for use in batch.uses})
-                for missing in batch.missing:
-                    self._take(feed, missing)
-                for reading in batch.readings:
-                    self._take(feed, reading)
+            batches = [*self._early.pop(feed.name, ()), *feed.drain()]
+            for position, batch in enumerate(batches):
+                if any(reading.boot_ns > now.boot_ns for reading in batch.readings):
+                    self._early[feed.name] = batches[position:]
+                    break
+                self._take(feed, batch, now)
             troubles[feed.name] = feed.trouble(now)
-        for key, device in self._devices.items():
-            listed = key in self._sensors[device.feed]
-            device.overdue(now.boot_ns, troubles[device.feed] if listed else GapReason.LOST)
+        if not self.ready:
+            periods_ns = {feed.name: feed.period_ns for feed in self._feeds}
+            for device in self._roster.expect(periods_ns, now.boot_ns):
+                self._remember(device)
+        self._roster.overdue(now.boot_ns, troubles)
 
-    def _choose(self) -> None:
-        """Decide anew which sensors are booked (P4). One that vanished keeps its place: its absence is a gap."""
-        sensors = {key: self._devices[key].sensor for key in self._booked if key in self._devices}
-        for inventory in self._sensors.values():
-            sensors.update(inventory)
-        self._booked = cover.choose(sensors.values())
-        for key, device in self._devices.items():
-            if key in sensors and device.sensor != sensors[key]:
-                device.track = track.rename(device.track, sensors[key])
+    def _take(self, feed: Feed, batch: Batch, now: Moment) -> None:
+        if batch.sensors is not None:
+            self._roster.announce(feed.name, batch.sensors)
+        if batch.uses is not None:
+            self._uses.update({use.device: (use, now.boot_ns) for use in batch.uses})
+        for missing in batch.missing:
+            self._remember(self._roster.take(feed.name, feed.period_ns, missing))
+        for reading in batch.readings:
+            self._remember(self._roster.take(feed.name, feed.period_ns, reading))
 
-    def _take(self, feed: Feed, item: Reading | Missing) -> None:
-        sensor = self._sensors.get(feed.name, {}).get(item.sensor)
-        if sensor is None:
-            return
-        device = self._devices.get(sensor.key)
+    def _remember(self, device: Device | None) -> None:
+        """Give a device that was just met what the daemon before this one knew of it."""
         if device is None:
-            cursor = self._opening.cursors.get(sensor.key)
-            device = meet(sensor, feed.name, feed.period_ns, item, cursor, self._settings.boot_id, self._offset_ns)
-            device.floor_mw = self._settings.floors_mw.get(sensor.component, self._floors_mw.get(sensor.key))
-            device.seen_uj = self._seen_uj.get(sensor.key, 0)
-            self._devices[sensor.key] = device
-        device.take(item)
+            return
+        sensor, memory = device.sensor, self._memory
+        device.floor_mw = self._settings.floors_mw.get(sensor.component, memory.floors_mw.get(sensor.key))
+        device.seen_uj = memory.seen_uj.get(sensor.key, 0)
+        if sensor.key in memory.by_power:
+            device.track = track.prefer_power(device.track)
 
     def _charge(self, device: Device, seen: Observation, window: Window) -> None:
         pending = self._books.pending
         for gap in device.gaps():
             record_gap(device.sensor.key, gap, window, pending)
+        spans: list[Span] = []
+        for span in device.spans():
+            mine, others_uj = after(span, device.booked_from_ns)
+            device.seen_uj += others_uj
+            if mine is not None:
+                spans.append(mine)
         metered_uj, charged_uj = charge_device(
-            device.sensor, device.spans(), device.held_boot_ns, window, device.floor_mw, seen, pending
+            device.sensor, spans, device.held_boot_ns, window, device.floor_mw, seen, pending
         )
         self._metered_uj += metered_uj
         self._charged_uj += charged_uj
@@ -158,9 +175,10 @@ class Agent:
         """
         end_ms = (now.boot_ns + self._offset_ns) // NS_PER_MS
         step_ns = now.wall_ns - now.boot_ns - self._offset_ns
+        self.clock_step_ns = step_ns if abs(step_ns) > CLOCK_STEP_NS else 0
         if abs(step_ns) > CLOCK_STEP_NS:
             gap = Gap(now.boot_ns, now.boot_ns + step_ns, GapReason.CLOCK_STEP)
-            for key in self._booked & self._devices.keys():
+            for key in self._roster.booked_devices():
                 if step_ns > 0:
                     record_gap(key, gap, window, self._books.pending)
                 else:
@@ -173,31 +191,26 @@ class Agent:
 
     def _commit(self, now: Moment) -> None:
         """Book what is pending, with the cursors it reaches and the little state that should survive a restart."""
-        boot_id = self._settings.boot_id
-        booked = {key: self._devices[key] for key in sorted(self._booked & self._devices.keys())}
-        cursors = [track.cursor_of(device.track, boot_id, self._offset_ns) for device in booked.values()]
-        for key, device in self._devices.items():
-            if device.floor_mw is not None:
-                self._floors_mw[key] = device.floor_mw
-            if device.seen_uj:
-                self._seen_uj[key] = device.seen_uj
-        meta = {"idle_floors_mw": json.dumps(self._floors_mw), "seen_uj": json.dumps(self._seen_uj)}
+        roster, boot_id = self._roster, self._settings.boot_id
+        cursors, voided = roster.cursors(boot_id, self._offset_ns)
         charged = {key[1] for key in self._books.pending.entries} | {key[1] for key in self._books.pending.gaps}
-        sensors = {key: device.sensor for key, device in self._devices.items() if key in self._booked or key in charged}
-        self._books.book(cursors, sensors, meta, self._until_ms, now)
+        sensors = {key: d.sensor for key, d in roster.devices.items() if key in roster.booked or key in charged}
+        meta = self._memory.store(roster.devices, boot_id, self._end_boot_ns, self._offset_ns)
+        if self._books.book([*cursors, *voided], sensors, meta, self._until_ms, now):
+            roster.confirm(voided)
         self.ready = True
 
     def _picture(self, now: Moment, seen: Observation) -> Snapshot:
         settings, books = self._settings, self._books
         before_uj = self._opening.total_energy_uj - self._opening.charged_energy_uj
-        ratios = {key: device.track.check.ratio_permille for key, device in self._devices.items()}
+        ratios = {key: device.track.check.ratio_permille for key, device in self._roster.devices.items()}
         return Snapshot(
             hostname=settings.hostname,
             version=settings.version,
             ready=self.ready,
             tick_wall_s=now.wall_ns / NS_PER_S,
             ticks_missed=self.ticks_missed,
-            devices=tuple(self._device_state(key, device) for key, device in self._devices.items()),
+            devices=tuple(self._device_state(key, device) for key, device in self._roster.devices.items()),
             workloads=books.workloads,
             sources=tuple(state for feed in self._feeds if (state := feed.state(now)) is not None),
             gaps=books.gaps(),
@@ -215,6 +228,6 @@ class Agent:
 
     def _device_state(self, key: str, device: Device) -> DeviceState:
         booked_uj = self._books.device_energy_uj(key)
-        if key in self._booked or booked_uj is not None:
+        if key in self._roster.booked or booked_uj is not None:
             return DeviceState(device.sensor, True, booked_uj or 0, device.power_mw, device.gap)
         return DeviceState(device.sensor, False, device.seen_uj, device.power_mw, device.gap)

@@ -79,9 +79,13 @@ def test_sm_times_decide_alone_where_there_are_any() -> None:
     assert gpu(1_000, 100, seen) == {Charge(A, 950, 50, 2_500), Charge(B, 50, 50, 2_500)}
 
 
-@pytest.mark.parametrize("seen", [Observation(), on_gpu()])
-def test_nobody_holds_it_and_it_idles(seen: Observation) -> None:
-    assert gpu(360 * J, 350 * J, seen) == {Charge(IDLE, 360 * J, 360 * J, 5_000)}
+def test_nobody_holds_it_and_it_idles() -> None:
+    assert gpu(360 * J, 350 * J, on_gpu()) == {Charge(IDLE, 360 * J, 360 * J, 5_000)}
+
+
+def test_a_gpu_that_could_not_be_looked_at_is_nobodys_and_not_idle() -> None:
+    """Without process lists a busy GPU must not be taken for an idle one."""
+    assert gpu(3_500 * J, 350 * J, Observation()) == {Charge(UNATTRIBUTED, 3_500 * J, 0, 5_000)}
 
 
 def test_nobody_is_known_to_hold_it_but_it_works() -> None:
@@ -103,7 +107,7 @@ def test_a_gpu_whose_floor_is_not_known_is_idle_when_nobody_holds_it() -> None:
 
 
 def test_another_gpus_holder_pays_nothing_here() -> None:
-    seen = Observation(gpu={"GPU-2": GpuHolding((Holder(A, sm_weight=9),))})
+    seen = Observation(gpu={"GPU-2": GpuHolding((Holder(A, sm_weight=9),)), "GPU-1": GpuHolding()})
     assert gpu(100, 100, seen) == {Charge(IDLE, 100, 100, 5_000)}
 
 

@@ -69,6 +69,7 @@ class ScriptedFeed(Feed):
         self.failing: dict[str, GapReason] = {}
         self.hangs = False
         self.epoch = "1"
+        self.lag_ns = 300_000_000  # a read is never at the very instant of a tick
         self._batches: list[Batch] = []
         self._announced = False
 
@@ -84,6 +85,7 @@ class ScriptedFeed(Feed):
             self.read(moment)
 
     def read(self, moment: Moment) -> None:
+        moment = Moment(moment.mono_ns - self.lag_ns, moment.boot_ns - self.lag_ns, moment.wall_ns - self.lag_ns)
         readings = tuple(
             Reading(s.key, moment.mono_ns, moment.boot_ns, counter_uj=self.counter_uj[s.key], epoch=self.epoch)
             for s in self.sensors

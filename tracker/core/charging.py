@@ -14,6 +14,9 @@ from tracker.core.accounts import Pending
 from tracker.core.idle import idle_energy
 from tracker.core.model import Gap, Observation, Sensor, Span
 from tracker.core.split import split, unattributed
+from tracker.core.units import NS_PER_MS, NS_PER_S, SLOT_NS
+
+DAY_NS = 86_400 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,34 @@ def charge_device(
 
 
 def record_gap(device: str, gap: Gap, window: Window, pending: Pending) -> None:
-    """Put a gap into its slots."""
+    """Put a gap into its slots. Of a gap of more than a day only the first slot and the last have a row: the last one
+    stands for all the empty slots before it, or a node that was stored for a year would fill the ledger with them."""
+    if gap.end_boot_ns - gap.start_boot_ns > DAY_NS:
+        _record_long_gap(device, gap, window, pending)
+        return
     for piece in slots.cut(gap.start_boot_ns, gap.end_boot_ns, window.offset_ns, window.floor_slot_s):
         if piece.held_ms:
             pending.gap(piece.slot_start_s, device, gap.reason, piece.held_ms)
+
+
+def _record_long_gap(device: str, gap: Gap, window: Window, pending: Pending) -> None:
+    offset_ns = window.offset_ns
+    first = slots.cut(gap.start_boot_ns, gap.start_boot_ns + SLOT_NS, offset_ns, window.floor_slot_s)[0]
+    total_ms = (gap.end_boot_ns + offset_ns) // NS_PER_MS - (gap.start_boot_ns + offset_ns) // NS_PER_MS
+    last_slot_s = max(slots.slot_of(gap.end_boot_ns - 1 + offset_ns), window.floor_slot_s)
+    if first.held_ms:
+        pending.gap(first.slot_start_s, device, gap.reason, first.held_ms)
+    pending.gap(last_slot_s, device, gap.reason, total_ms - first.held_ms)
+
+
+def after(span: Span, boot_ns: int) -> tuple[Span | None, int]:
+    """The part of a span after an instant, and the energy of the part before it; energy in proportion to time."""
+    if span.start_boot_ns >= boot_ns:
+        return span, 0
+    if span.end_boot_ns <= boot_ns:
+        return None, span.energy_uj
+    before, rest = _parts(span, boot_ns)
+    return rest, before.energy_uj
 
 
 def _parts(span: Span, fresh_boot_ns: int) -> Iterator[Span]:

@@ -18,10 +18,14 @@ from tracker.core.model import (
     Span,
 )
 from tracker.core.track import Event, Track
-from tracker.core.units import power_of
+from tracker.core.units import NS_PER_S, power_of
 
 #: A node whose CPUs are busy for less than this is unused: its power teaches the idle floor.
 CPU_UNUSED_PERMILLE = 50
+#: A daemon that was away for longer than this begins anew: the slots in between would be too many to fill.
+MAX_BRIDGE_NS = 31 * 86_400 * NS_PER_S
+#: The boot id of a cursor that must not be taken up: another sensor has booked this part of the node since.
+VOID = "void"
 
 
 @dataclass(slots=True)
@@ -36,6 +40,8 @@ class Device:
     power_mw: int | None = None
     gap: GapReason | None = None
     seen_uj: int = 0  # energy that was seen while it was not booked
+    booked_from_ns: int = 0  # energy before this was another sensor's to book
+    displaced_ns: int | None = None  # since when another sensor has been booked in its place
 
     @property
     def sensor(self) -> Sensor:
@@ -76,25 +82,42 @@ class Device:
             self.power_mw, self.gap = None, gap.reason
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What an earlier daemon left: how far it had booked time, and by which boot and clock."""
+
+    boot_id: str  # of this boot; "": unknown, then no cursor is taken up
+    booked_boot_ns: int  # held time and gaps are booked up to here; 0: not in this boot
+    booked_wall_ns: int
+    offset_ns: int  # wall - boot
+
+
+def valid_counter(cursor: Cursor | None, past: Past, now_boot_ns: int) -> int | None:
+    """The counter position to go on from, if the cursor is of this boot and not so old that its slots are too many."""
+    if cursor is None or not past.boot_id or cursor.boot_id != past.boot_id:
+        return None
+    if not 0 <= now_boot_ns - cursor.boot_ns <= MAX_BRIDGE_NS:
+        return None
+    return cursor.counter_uj
+
+
 def meet(
-    sensor: Sensor,
-    feed: str,
-    period_ns: int,
-    item: Reading | Missing,
-    cursor: Cursor | None,
-    boot_id: str,
-    offset_ns: int,
+    sensor: Sensor, feed: str, period_ns: int, item: Reading | Missing, cursor: Cursor | None, past: Past
 ) -> Device:
     """The first read of a sensor: go on from its cursor if the counter is still the same one, else begin here.
 
-    A sensor that an earlier daemon booked, and whose counter did not survive, has a downtime gap from then to now.
+    A sensor that an earlier daemon booked, and whose counter did not survive, has a downtime gap from then to now; one
+    whose place another sensor had taken has a gap that says so.
     """
-    counter_uj = None if cursor is None or cursor.boot_id != boot_id else cursor.counter_uj
-    if cursor is not None and counter_uj is not None and isinstance(item, Reading) and item.counter_uj is not None:
-        return Device(track.resume(sensor, period_ns, cursor, counter_uj), feed, cursor.boot_ns)
+    counter_uj = valid_counter(cursor, past, item.boot_ns)
+    if cursor is not None and counter_uj is not None and (isinstance(item, Missing) or item.counter_uj is not None):
+        booked_ns = max(cursor.boot_ns, past.booked_boot_ns)
+        return Device(track.resume(sensor, period_ns, cursor, counter_uj, booked_ns), feed, booked_ns)
     device = Device(track.begin(sensor, period_ns, item.boot_ns), feed, item.boot_ns)
-    if cursor is not None:
-        device.events.append(Gap(cursor.wall_ns - offset_ns, item.boot_ns, GapReason.DOWNTIME))
+    if cursor is not None and cursor.boot_id == VOID:
+        device.events.append(Gap(cursor.wall_ns - past.offset_ns, item.boot_ns, GapReason.COVERED))
+    elif cursor is not None:
+        device.events.append(Gap(past.booked_wall_ns - past.offset_ns, item.boot_ns, GapReason.DOWNTIME))
     return device
 
 
@@ -104,7 +127,7 @@ def used(sensor: Sensor, seen: Observation) -> bool:
     match sensor.component:
         case Component.GPU:
             holding = seen.gpu.get(sensor.key)
-            return holding is not None and any(h.sm_weight > 0 or h.memory_weight > 0 for h in holding.holders)
+            return holding is None or any(h.sm_weight > 0 or h.memory_weight > 0 for h in holding.holders)
         case Component.CPU:
             busy_us = sum(share.weight for share in seen.cpu)
             return busy_us * 1000 >= CPU_UNUSED_PERMILLE * seen.cpu_capacity_us

@@ -66,11 +66,12 @@ class GapReason(StrEnum):
     HANG = "hang"  # the driver call did not return
     RELEASED = "released"  # the operator asked to let go of the driver
     MISSED = "missed"  # power samples too far apart to integrate
+    COVERED = "covered"  # another sensor was booked for this part of the node
     SETTLING = "settling"  # watched before use: could be a mirror of another counter
 
 
 #: Gaps during which the daemon booked no held time at all; in all other gaps held time goes on.
-DARK_GAPS = frozenset({GapReason.DOWNTIME, GapReason.CLOCK_STEP, GapReason.START})
+DARK_GAPS = frozenset({GapReason.DOWNTIME, GapReason.CLOCK_STEP, GapReason.START, GapReason.COVERED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ The policies, per component:
   pays for the floor; where nobody is seen on it, its holders pay for everything.
 - GPU in MIG instances: floor and held time by SMs (free instances are idle, SMs in no instance unallocated), the rest
   by SMs x activity of the instances with holders; without activity by SMs of those that are on it.
+- GPU that could not be looked at (no process lists): unattributed.
 - GPU without a known holder: idle. If it uses clearly more than its floor, somebody was there unseen: unattributed.
 - CPU: the floor is idle; the rest goes by CPU time, the operating system's own included. Held time goes by CPU time of
   capacity.
@@ -43,7 +44,10 @@ def split(
     idle_uj = min(idle_uj, energy_uj)
     match component:
         case Component.GPU:
-            return split_gpu(energy_uj, idle_uj, held_ms, seen.gpu.get(device, GpuHolding()))
+            holding = seen.gpu.get(device)
+            return (
+                unattributed(energy_uj, held_ms) if holding is None else split_gpu(energy_uj, idle_uj, held_ms, holding)
+            )
         case Component.CPU:
             return split_cpu(energy_uj, idle_uj, held_ms, seen.cpu, seen.cpu_capacity_us)
         case Component.DRAM:

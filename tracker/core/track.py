@@ -28,6 +28,8 @@ JOIN_PERIODS = 3
 #: A sensor is overdue after this many periods, and a grace, without a good reading.
 OVERDUE_PERIODS = 3
 GRACE_NS = 2 * NS_PER_S
+#: No counter stands this high (2^62 µJ are 1.3 GWh): a sentinel, and more than the ledger can hold.
+MAX_COUNTER_UJ = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,19 @@ def begin(sensor: Sensor, period_ns: int, boot_ns: int) -> Track:
     return Track(sensor, period_ns, boot_ns, boot_ns)
 
 
-def resume(sensor: Sensor, period_ns: int, cursor: Cursor, counter_uj: int) -> Track:
-    """A sensor whose counter was booked up to ``cursor`` by an earlier process of the same boot."""
+def resume(sensor: Sensor, period_ns: int, cursor: Cursor, counter_uj: int, booked_boot_ns: int) -> Track:
+    """A sensor whose counter was booked up to ``cursor`` by an earlier process of the same boot.
+
+    ``booked_boot_ns``: up to here that process has also recorded the gaps.
+    """
     counter = meter.resume(counter_uj, cursor.boot_ns, cursor.epoch)
-    return Track(sensor, period_ns, cursor.boot_ns, cursor.boot_ns, counter=counter, recovering=True)
+    gap_boot_ns = max(cursor.boot_ns, booked_boot_ns)
+    return Track(sensor, period_ns, cursor.boot_ns, gap_boot_ns, counter=counter, recovering=True)
+
+
+def prefer_power(track: Track) -> Track:
+    """Book integrated power from the start: the counter was found wrong before."""
+    return replace(track, check=CheckState(use_power=True))
 
 
 def rename(track: Track, sensor: Sensor) -> Track:
@@ -75,6 +86,8 @@ def take(track: Track, reading: Reading) -> tuple[Track, tuple[Event, ...]]:
         return track, ()
     if track.counter is not None and reading.boot_ns <= track.counter.mark.boot_ns:
         return track, ()
+    if reading.counter_uj is not None and reading.counter_uj > MAX_COUNTER_UJ:
+        return replace(track, trouble=GapReason.IMPLAUSIBLE), ()
     power, by_power = _take_power(track, reading)
     counter, by_counter = _take_counter(track, reading)
     check = _compare(track.check, by_counter, by_power)

@@ -31,8 +31,11 @@ SPANS = f"""CREATE TEMP TABLE span AS
 
 #: Each slot of a device between its neighbours. behind_ms: the time that had passed at the slot's end and was not
 #: filled by then, counted from the device's first slot or last clock step; 0 in good order.
-_TIMELINE = """SELECT device_id, slot_start_s, held_ms, dark_ms, stepped, previous_s, next_s,
-        behind_ms, min(behind_ms) OVER (PARTITION BY device_id, era ORDER BY slot_start_s
+#: explained_ms: empty slots before this one that a dark gap in it stands for (a gap of more than a day has one row).
+_TIMELINE = """SELECT device_id, slot_start_s, held_ms, dark_ms, stepped, previous_s, next_s, behind_ms,
+        CASE WHEN dark_ms >= (slot_start_s - previous_s) * 1000 - 300000
+            THEN (slot_start_s - previous_s) * 1000 - 300000 ELSE 0 END AS explained_ms,
+        min(behind_ms) OVER (PARTITION BY device_id, era ORDER BY slot_start_s
             ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS never_less_ms
     FROM (SELECT *, (slot_start_s - first_value(slot_start_s) OVER era) * 1000
             - sum(held_ms + dark_ms) OVER era + first_value(held_ms + dark_ms) OVER era AS behind_ms
@@ -57,12 +60,13 @@ def held_time(connection: sqlite3.Connection) -> list[AuditFinding]:
         level, remedy = (Level.WARN, _LATE) if late else (Level.FAIL, BUG)
         return AuditFinding(level, "held_time", message, remedy, slot, device)
 
-    statement = f"""SELECT key, slot_start_s, held_ms, dark_ms,
-            CASE WHEN held_ms + dark_ms < {SLOT_MS} THEN never_less_ms <= 0
+    statement = f"""SELECT key, slot_start_s, held_ms, dark_ms - explained_ms,
+            CASE WHEN held_ms + dark_ms - explained_ms < {SLOT_MS} THEN never_less_ms <= 0
                 ELSE behind_ms >= 0 AND previous_s IS NOT NULL END
         FROM ({_TIMELINE}) JOIN device USING (device_id)
-        WHERE NOT stepped AND (held_ms + dark_ms > {SLOT_MS}
-            OR (held_ms + dark_ms < {SLOT_MS} AND previous_s IS NOT NULL AND next_s IS NOT NULL))"""  # noqa: S608 - constants
+        WHERE NOT stepped AND (held_ms + dark_ms - explained_ms > {SLOT_MS}
+            OR (held_ms + dark_ms - explained_ms < {SLOT_MS} AND previous_s IS NOT NULL AND next_s IS NOT NULL))
+        """  # noqa: S608 - constants
     return places(connection, statement, finding)
 
 
@@ -76,7 +80,8 @@ def unexplained(connection: sqlite3.Connection) -> list[AuditFinding]:
         return AuditFinding(level, "unexplained_gap", message, remedy, after_s, device)
 
     statement = f"""SELECT key, previous_s + {SLOT_S}, slot_start_s, never_less_ms <= 0
-        FROM ({_TIMELINE}) JOIN device USING (device_id) WHERE slot_start_s - previous_s > {SLOT_S}"""  # noqa: S608 - a constant
+        FROM ({_TIMELINE}) JOIN device USING (device_id)
+        WHERE slot_start_s - previous_s > {SLOT_S} AND explained_ms = 0"""  # noqa: S608 - a constant
     return places(connection, statement, finding)
 
 
