@@ -1,0 +1,54 @@
+#!/bin/sh
+# Slurm epilog (slurm.conf: Epilog=): marks the job's file as ended and has its energy written where its user finds it.
+#
+# Marking is a rename. The report is made in the background, because the last energy is booked up to ten seconds after
+# the job: the node is free at once. Always exits 0: a failing epilog would drain the node. Settings:
+# /etc/wattledger/slurm.env, see README.md.
+
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH # slurmd gives its scripts none
+umask 022
+[ -r /etc/wattledger/slurm.env ] && . /etc/wattledger/slurm.env
+jobs=${WATTLEDGER_JOBS_DIR:-/run/wattledger/jobs}
+reports=${WATTLEDGER_REPORT_DIR-/var/log/wattledger/jobs}
+wattledger=${WATTLEDGER_COMMAND:-wattledger}
+node=${SLURMD_NODENAME-}
+host=$(uname -n)
+
+# <reports>/<job>.json and a line in <reports>/jobs.csv; "%n" in the folder's name is the node's name.
+report() {
+  case $reports in *%n*) reports=${reports%%\%n*}${node:-$host}${reports#*%n} ;; esac
+  mkdir -p "$reports"
+  line=$("$wattledger" job "$SLURM_JOB_ID" ${1:+--since "$1"} --wait 30 --write "$reports" --brief) || return
+  [ "${WATTLEDGER_ADMIN_COMMENT-}" = yes ] || return
+  timeout 10 scontrol update JobId="$SLURM_JOB_ID" AdminComment="$line"
+}
+
+main() {
+  case ${SLURM_JOB_ID-} in '' | *[!0-9]*) return ;; esac
+  case $node in
+    '' | "$host" | "${host%%.*}") file=$jobs/$SLURM_JOB_ID.json ;;
+    *) file=$jobs/$SLURM_JOB_ID.$node.json ;;
+  esac
+  since=
+  if [ -f "$file" ]; then
+    # Job numbers come round again one day: only what was booked since this run began. All runs of a requeued job.
+    case ${SLURM_JOB_RESTART_COUNT:-0} in
+      0) since=$(sed -n 's/^{"version":1,"started":\([0-9]*\),.*/\1/p' "$file") ;;
+    esac
+    touch "$file" && mv -f "$file" "$file.ended"
+  fi
+  # The daemon has seen these; and what a killed prolog left.
+  find "$jobs" -maxdepth 1 -type f \( -name '*.ended' -o -name '.[0-9]*' \) -mmin +5 -exec rm -f {} +
+  if [ -n "$reports" ] && command -v "$wattledger"; then
+    # A session of its own: slurmd ends what its epilogs leave in theirs.
+    setsid "$0" report "$since" < /dev/null > /dev/null 2>&1 &
+  fi
+}
+
+if [ "${1-}" = report ]; then
+  report "${2-}" < /dev/null > /dev/null 2>&1
+else
+  (main) < /dev/null > /dev/null 2>&1
+fi
+exit 0

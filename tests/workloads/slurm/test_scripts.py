@@ -1,0 +1,244 @@
+"""The prolog and epilog as slurmd runs them: a bare environment, whatever is in it, and always exit code 0."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.workloads.slurm.stage import Stage
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "deploy" / "slurm"
+#: What slurmd 22.05 gives a prolog.
+JOB = {
+    "SLURM_JOB_ID": "6",
+    "SLURM_JOBID": "6",
+    "SLURM_JOB_USER": "ada",
+    "SLURM_JOB_UID": "1000",
+    "SLURM_JOB_ACCOUNT": "nlp",
+    "SLURM_JOB_PARTITION": "a100",
+    "SLURM_JOB_RESTART_COUNT": "0",
+    "SLURM_JOB_GPUS": "0,5",
+    "CUDA_VISIBLE_DEVICES": "0,5",
+    "SLURM_CLUSTER_NAME": "wl",
+}
+
+
+class Node:
+    """Runs the scripts on a node in a folder."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.jobs = stage, stage.jobs_dir
+        self.tools = stage.folder / "bin"
+        self.tools.mkdir()
+        self.shell = "/bin/sh"
+
+    def run(self, script: str, *, unset: str = "", **variables: str) -> None:
+        env = {
+            "WATTLEDGER_JOBS_DIR": str(self.jobs),
+            "WATTLEDGER_PROCFS": str(self.stage.roots.procfs),
+            "WATTLEDGER_REPORT_DIR": "",
+            "SLURMD_NODENAME": os.uname().nodename,
+            **JOB,
+            **variables,
+        }
+        env.pop(unset, None)
+        # The scripts set PATH themselves: our tools go where it begins.
+        text = (SCRIPTS / f"{script}.sh").read_text(encoding="utf-8").replace("PATH=/usr", f"PATH={self.tools}:/usr", 1)
+        copy = self.stage.folder / f"{script}.sh"
+        copy.write_text(text, encoding="utf-8")
+        copy.chmod(0o755)
+        done = subprocess.run([self.shell, str(copy)], env=env, cwd="/", capture_output=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+    def tool(self, name: str, script: str) -> None:
+        (self.tools / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (self.tools / name).chmod(0o755)
+
+    def written(self, name: str = "6.json") -> dict[str, object]:
+        found: dict[str, object] = json.loads((self.jobs / name).read_text(encoding="utf-8"))
+        return found
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    return Node(Stage(tmp_path))
+
+
+def test_what_the_prolog_writes(node: Node) -> None:
+    node.run("prolog")
+    written = node.written()
+    assert isinstance(written.pop("started"), int)
+    assert written == {
+        "version": 1,
+        "job": "6",
+        "node": os.uname().nodename,
+        "user": "ada",
+        "account": "nlp",
+        "partition": "a100",
+        "restart": "0",
+        "gpus": "0,5",
+    }
+    assert stat.S_IMODE((node.jobs / "6.json").stat().st_mode) == 0o644
+    assert [path.name for path in node.jobs.iterdir()] == ["6.json"]
+
+
+def test_the_resolver_reads_what_the_prolog_writes(node: Node) -> None:
+    more = {"SLURM_JOB_QOS": "high", "SLURM_JOB_NAME": "träin", "SLURM_ARRAY_JOB_ID": "5", "SLURM_ARRAY_TASK_ID": "7"}
+    node.run("prolog", **more)
+    node.stage.turn()
+    workload = node.stage.resolve("6")
+    assert workload is not None
+    assert (workload.name, workload.user, workload.job, workload.queue) == ("träin", "ada", "5_7", "a100")
+    assert node.stage.held() == {"slurm/6": ["index:0", "index:5"]}
+
+
+def test_uuids_come_from_the_kernel_module(node: Node) -> None:
+    node.stage.gpu(5, "GPU-aaaa-5", "0000:18:00.0")
+    node.stage.gpu(0, "GPU-bbbb-0", "0000:db:00.0")
+    node.run("prolog")
+    assert node.written()["devices"] == ["GPU-bbbb-0", "GPU-aaaa-5"]
+
+
+def test_a_uuid_that_the_kernel_module_hides_comes_from_nvidia_smi(node: Node) -> None:
+    """It is asked once, whatever it says."""
+    node.stage.gpu(0, "GPU-????????-????-????-????-????????????", "0000:0a:00.0")
+    node.stage.gpu(5, "GPU-????????-????-????-????-????????????", "0000:db:00.0")
+    asked = node.stage.folder / "asked"
+    rows = "00000000:DB:00.0, GPU-aaaa-5\n00000000:0A:00.0, GPU-bbbb-0"
+    node.tool("nvidia-smi", f"echo x >> {asked}\nprintf '%s\\n' '{rows}'")
+    node.run("prolog")
+    assert node.written()["devices"] == ["GPU-bbbb-0", "GPU-aaaa-5"]
+    assert asked.read_text() == "x\n"
+
+
+@pytest.mark.parametrize("script", ["exit 9", "echo 'No devices were found'", "kill -9 $$", "exec sleep 300"])
+def test_a_broken_nvidia_smi_costs_the_uuids_only(node: Node, script: str) -> None:
+    node.stage.gpu(0, "GPU-????????-????-????-????-????????????", "0000:0a:00.0")
+    node.stage.gpu(5, "GPU-????????-????-????-????-????????????", "0000:db:00.0")
+    node.tool("nvidia-smi", script)
+    node.run("prolog")
+    assert "devices" not in node.written()
+    assert node.written()["gpus"] == "0,5"
+
+
+def test_unless_all_uuids_are_known_none_is_given(node: Node) -> None:
+    node.stage.gpu(0, "GPU-bbbb-0", "0000:0a:00.0")
+    node.run("prolog")
+    assert "devices" not in node.written()
+
+
+def test_mig_instances_have_names_of_their_own(node: Node) -> None:
+    node.stage.gpu(0, "GPU-bbbb-0", "0000:0a:00.0")
+    node.run("prolog", CUDA_VISIBLE_DEVICES="MIG-1a,MIG-2b", SLURM_JOB_GPUS="0,1")
+    assert node.written()["devices"] == ["MIG-1a", "MIG-2b"]
+
+
+def test_a_job_without_gpus(node: Node) -> None:
+    node.run("prolog", unset="SLURM_JOB_GPUS")
+    assert "gpus" not in node.written()
+    assert "devices" not in node.written()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        'a"b\\c',
+        "x\ny\tz",
+        "$(touch /tmp/pwned) `id` ; rm -rf / & | > <",
+        "%s%n%d",
+        "-n",
+        "*",
+        '","user":"root',
+        "=cmd()",
+        "ä" * 300,
+        "x" * 10_000,
+        "\x01\x1f\x7f",
+    ],
+)
+def test_whatever_a_job_is_called_the_file_is_whole(node: Node, name: str) -> None:
+    node.run("prolog", SLURM_JOB_NAME=name, SLURM_JOB_ACCOUNT=name)
+    written = json.loads((node.jobs / "6.json").read_bytes().decode("utf-8", "replace"))
+    clean = "".join(" " if character < " " or character == "\x7f" else character for character in name)
+    assert written["user"] == "ada"
+    assert written["name"][:80] == clean[:80]
+    assert len(written["name"]) <= 256 or name == "x" * 10_000
+    node.stage.turn()
+    assert node.stage.resolve("6") is not None
+
+
+@pytest.mark.parametrize("job", ["", "six", "../../etc/x", "6;id", "-1"])
+def test_no_number_no_file(node: Node, job: str) -> None:
+    node.run("prolog", SLURM_JOB_ID=job)
+    node.run("epilog", SLURM_JOB_ID=job)
+    assert list(node.jobs.iterdir()) == []
+
+
+def test_a_slurmd_with_a_name_of_its_own_has_a_file_of_its_own(node: Node) -> None:
+    node.run("prolog", SLURMD_NODENAME="vn1")
+    node.run("prolog", SLURMD_NODENAME="vn2", SLURM_JOB_GPUS="1")
+    node.run("prolog", SLURMD_NODENAME="../vn3")
+    assert sorted(path.name for path in node.jobs.iterdir()) == ["6.vn1.json", "6.vn2.json"]
+    node.run("epilog", SLURMD_NODENAME="vn2")
+    assert sorted(path.name for path in node.jobs.iterdir()) == ["6.vn1.json", "6.vn2.json.ended"]
+
+
+def test_the_folder_is_made_and_a_link_in_its_place_is_not_followed(node: Node) -> None:
+    node.jobs.rmdir()
+    node.run("prolog")
+    assert (node.jobs / "6.json").exists()
+    shutil.rmtree(node.jobs)
+    (node.stage.folder / "victim").mkdir()
+    node.jobs.symlink_to(node.stage.folder / "victim")
+    node.run("prolog")
+    assert list((node.stage.folder / "victim").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_stops_no_job(node: Node) -> None:
+    node.jobs.rmdir()
+    node.jobs.write_text("a file")
+    node.run("prolog")
+    node.run("epilog")
+
+
+def test_the_epilog_marks_and_the_next_run_takes_the_mark_away(node: Node) -> None:
+    node.run("prolog")
+    node.run("epilog")
+    assert [path.name for path in node.jobs.iterdir()] == ["6.json.ended"]
+    node.run("prolog", SLURM_JOB_RESTART_COUNT="1")
+    assert [path.name for path in node.jobs.iterdir()] == ["6.json"]
+    assert node.written()["restart"] == "1"
+
+
+def test_the_epilog_clears_away_what_is_old(node: Node) -> None:
+    for name in ("1.json.ended", ".2.4711", "3.json"):
+        (node.jobs / name).write_text("{}")
+        os.utime(node.jobs / name, (1_700_000_000, 1_700_000_000))
+    (node.jobs / "4.json.ended").write_text("{}")
+    node.run("epilog")
+    assert sorted(path.name for path in node.jobs.iterdir()) == ["3.json", "4.json.ended"]
+
+
+def test_a_long_job_is_not_cleared_away_at_its_end(node: Node) -> None:
+    """Its file is old; its end is not."""
+    node.run("prolog")
+    os.utime(node.jobs / "6.json", (1_700_000_000, 1_700_000_000))
+    node.run("epilog")
+    assert [path.name for path in node.jobs.iterdir()] == ["6.json.ended"]
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_other_shells(node: Node, shell: str) -> None:
+    node.shell = shutil.which(shell) or pytest.skip(f"no {shell} here")
+    node.stage.gpu(0, "GPU-bbbb-0", "0000:0a:00.0")
+    node.stage.gpu(5, "GPU-aaaa-5", "0000:18:00.0")
+    node.run("prolog", SLURM_JOB_NAME='a"b')
+    assert node.written()["name"] == 'a"b'
+    assert node.written()["devices"] == ["GPU-bbbb-0", "GPU-aaaa-5"]
+    node.run("epilog")
+    assert [path.name for path in node.jobs.iterdir()] == ["6.json.ended"]

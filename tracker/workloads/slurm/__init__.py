@@ -1,0 +1,1 @@
+"""Slurm jobs: who they are and which GPUs they hold. Begin with ``resolver.py``."""
