@@ -9,6 +9,7 @@ from tracker.agent import Settings
 from tracker.codecarbon_facts import CodecarbonFacts, codecarbon_facts
 from tracker.config import Config
 from tracker.core.model import Component
+from tracker.core.rules import Rule, parse_rules
 from tracker.grid.interface import GridProvider
 from tracker.sources.cpuinfo import read_cpu_model
 from tracker.sources.interface import Source, SourceContext
@@ -85,8 +86,23 @@ def sources_for(config: Config, facts: CodecarbonFacts, *, demo: bool) -> list[S
 
 
 def observer_for(config: Config, *, demo: bool) -> Observer:
-    """Who says who used the node."""
+    """Who says who used the node. Its resolvers begin to learn at once; ``close`` ends them."""
     if demo:
         return DemoObserver()
+    observer = cgroup_observer(config)
+    observer.start()
+    return observer
+
+
+def cgroup_observer(config: Config) -> CgroupObserver:
+    """The observer of a real node, not started."""
     resolvers = [resolver() for resolver, _options in registry.RESOLVERS]
-    return CgroupObserver(roots_of(config), Options(units=config.workloads.units), resolvers)
+    options = Options(units=config.workloads.units)
+    return CgroupObserver(roots_of(config), options, resolvers, rules_of(config))
+
+
+def rules_of(config: Config) -> tuple[Rule, ...]:
+    """The site's rules, each with the place where it is written."""
+    rules, origins = config.workloads.rules, config.origins
+    around = origins.get("workloads.rules", "")
+    return parse_rules(rules, [origins.get(f"workloads.rules.{i}", around) for i in range(len(rules))])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -15,13 +15,14 @@ import msgspec
 
 from tracker import clock, wiring
 from tracker.background import Runner
+from tracker.cli import workloads
 from tracker.cli.options import config_of, config_options
 from tracker.cli.show import show_findings
 from tracker.codecarbon_facts import CodecarbonFacts
 from tracker.config import Config
 from tracker.core import cover
 from tracker.core.errors import WattledgerError
-from tracker.core.model import Finding, Level, Method, Sensor
+from tracker.core.model import DeviceUse, Finding, Level, Method, Sensor
 from tracker.core.units import NS_PER_S
 from tracker.sources.interface import Source
 
@@ -39,6 +40,7 @@ class Report:
     booked: tuple[Sensor, ...]
     shown_only: tuple[Sensor, ...]  # sensors that contain, or are contained in, a booked one
     findings: tuple[Finding, ...]
+    workloads: workloads.Section
 
 
 @click.command()
@@ -50,12 +52,14 @@ def check(config_path: Path | None, as_json: bool, **flags: object) -> None:
     facts = wiring.facts_for(config)
     findings: list[Finding] = []
     sensors: list[Sensor] = []
+    uses: dict[str, DeviceUse] = {}
     for source in wiring.sources_for(config, facts, demo=False):
-        found, inventory = _ask(source)
+        found, inventory, used = _ask(source)
         findings.extend(found)
         sensors.extend(inventory)
-    observer = wiring.observer_for(config, demo=False)
-    findings.extend(observer.check())
+        uses.update(used)
+    section, about_workloads = _workloads(config, uses)
+    findings.extend(about_workloads)
     findings.extend(_grid(config, facts))
     booked = cover.choose(sensors)
     report = Report(
@@ -63,6 +67,7 @@ def check(config_path: Path | None, as_json: bool, **flags: object) -> None:
         booked=tuple(s for s in sensors if s.key in booked),
         shown_only=tuple(s for s in sensors if s.key not in booked),
         findings=tuple(findings),
+        workloads=section,
     )
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
@@ -71,14 +76,14 @@ def check(config_path: Path | None, as_json: bool, **flags: object) -> None:
     sys.exit(0 if report.measured else 1)
 
 
-def _ask(source: Source) -> tuple[Sequence[Finding], Sequence[Sensor]]:
+def _ask(source: Source) -> tuple[Sequence[Finding], Sequence[Sensor], Mapping[str, DeviceUse]]:
     """Its own findings, and what it reads when it is opened; both under a deadline, for drivers may hang."""
     hanging = Finding(
         Level.FAIL, source.name, "The driver does not answer.", "Look for driver errors with: dmesg | tail -50"
     )
     findings = _within(DEADLINE_S, source.check)
     if findings is None:
-        return (hanging,), ()
+        return (hanging,), (), {}
     runner = Runner(source, clock.now, lambda _source, _error: None, wanted=False)
     runner.start()
     give_up_s = time.monotonic() + DEADLINE_S
@@ -86,9 +91,23 @@ def _ask(source: Source) -> tuple[Sequence[Finding], Sequence[Sensor]]:
         time.sleep(0.02)
     batches = runner.drain()
     if not runner.stop(1):
-        return (*findings, hanging), ()
+        return (*findings, hanging), (), {}
     inventory = next((batch.sensors for batch in batches if batch.sensors is not None), ())
-    return findings, inventory
+    uses = {use.device: use for batch in batches for use in batch.uses or ()}
+    return findings, inventory, uses
+
+
+def _workloads(config: Config, uses: Mapping[str, DeviceUse]) -> tuple[workloads.Section, Sequence[Finding]]:
+    """Who lives here, and what those who name workloads find. They are not started: each asks once, first."""
+    observer = wiring.cgroup_observer(config)
+    try:
+        asked = _within(DEADLINE_S, observer.ask_resolvers)
+        if asked is None:
+            asked = (Finding(Level.FAIL, "workloads", "Those who name workloads do not answer in time."),)
+        section = workloads.look(observer, uses, clock.now)
+        return section, (*observer.findings(), *asked)
+    finally:
+        observer.close()
 
 
 def _within(deadline_s: float, call: Callable[[], _T]) -> _T | None:
@@ -115,6 +134,7 @@ def _print(report: Report) -> None:
     if report.shown_only:
         rows = [Finding(Level.OK, s.key, _what(s)) for s in report.shown_only]
         show_findings("Seen, not booked: contained in, or containing, a booked sensor", rows)
+    workloads.show(report.workloads)
     show_findings("Findings", report.findings)
     if not report.measured:
         click.echo("Nothing is measured on this node.")

@@ -89,6 +89,10 @@ class CgroupObserver(Observer):
 
     def check(self) -> tuple[Finding, ...]:
         """See ``Observer``; the resolvers' findings follow."""
+        return (*self.findings(), *self.ask_resolvers())
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What can be told apart here, and what the last tick met."""
         gpus = self._gpus
         truncated = self._tree is not None and self._tree.truncated
         seen = findings(self._roots, gpus.joined, gpus.unjoined, truncated=truncated, translated=gpus.translated)
@@ -96,8 +100,11 @@ class CgroupObserver(Observer):
             Finding(Level.WARN, name, f"Naming workloads failed: {text}.")
             for name, text in self._names.failures.items()
         ]
-        named = [finding for resolver in self._resolvers for finding in resolver.check()]
-        return (*seen, *gpus.findings(), *failures, *named)
+        return (*seen, *gpus.findings(), *failures)
+
+    def ask_resolvers(self) -> tuple[Finding, ...]:
+        """What the resolvers find. Those that were not started ask once for it, which may take some seconds."""
+        return tuple(finding for resolver in self._resolvers for finding in resolver.check())
 
     def close(self) -> None:
         """See ``Observer``."""
