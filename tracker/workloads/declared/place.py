@@ -1,0 +1,71 @@
+"""Where the socket lies, and how a daemon takes that place from one that crashed but never from one that lives."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+SYSTEM_SOCKET = Path("/run/wattledger/declare.sock")
+NAME = "declare.sock"
+BACKLOG = 128
+
+
+def places(state_dir: Path, *, root: bool, wanted: Path | None = None) -> tuple[Path, ...]:
+    """Where to listen, the first choice first. Clients look there too. A second daemon on a node finds the first place
+    taken; its clients name the other one with WATTLEDGER_SOCKET."""
+    if wanted is not None:
+        return (wanted,)
+    return (SYSTEM_SOCKET, state_dir / NAME) if root else (state_dir / NAME,)
+
+
+class Place:
+    """A bound socket with its lock. ``path`` is where clients find it."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError: the place is taken, the folder cannot be written, the path is too long for a socket."""
+        self.path = path
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._lock_fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(FileNotFoundError):
+                path.unlink()  # of a daemon that was killed: nobody holds its lock
+            self.listener = _listen(path)
+        except BaseException:
+            os.close(self._lock_fd)
+            raise
+
+    def close(self) -> None:
+        """Give the place up."""
+        self.listener.close()
+        with suppress(OSError):
+            self.path.unlink()
+        os.close(self._lock_fd)
+
+
+def _listen(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        listener.bind(str(path))
+        path.chmod(0o666)  # anybody may connect; whom they may declare, the kernel's word on who they are decides
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def take(candidates: Sequence[Path]) -> tuple[Place | None, str]:
+    """The first place that can be had; None and why each could not."""
+    reasons: list[str] = []
+    for path in candidates:
+        try:
+            return Place(path), "; ".join(reasons)
+        except OSError as error:
+            reasons.append(f"{path}: {error.strerror or error}")
+    return None, "; ".join(reasons)
