@@ -128,7 +128,11 @@ class Totals:
 
     def account(self, workload: Workload) -> Account:
         """The account that a workload's energy is added to."""
-        return self.workloads.setdefault(OTHER if workload in self.folded else workload, Account())
+        key = OTHER if workload in self.folded else workload
+        account = self.workloads.get(key)
+        if account is None:
+            account = self.workloads[key] = Account()
+        return account
 
     def apply(self, booking: Booking, components: Mapping[str, Component], boot_ns: int) -> None:
         """Add a booking. ``components``: of each device in it."""

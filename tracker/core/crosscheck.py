@@ -9,7 +9,7 @@ changes what is booked, in both directions; a window of energy is never booked f
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tracker.core.units import NS_PER_S
 
@@ -32,11 +32,13 @@ class CheckState:
 
 def compare(state: CheckState, counter_uj: int, power_uj: int, elapsed_ns: int) -> CheckState:
     """Add energies of the same time by both methods; ``use_power`` of the result says which one to book from now on."""
-    state = replace(
-        state,
+    state = CheckState(  # not ``replace``: this runs for every reading
         counter_uj=state.counter_uj + counter_uj,
         power_uj=state.power_uj + power_uj,
         elapsed_ns=state.elapsed_ns + elapsed_ns,
+        against=state.against,
+        use_power=state.use_power,
+        ratio_permille=state.ratio_permille,
     )
     if state.elapsed_ns < WINDOW_NS:
         return state

@@ -67,11 +67,14 @@ class GapReason(StrEnum):
     RELEASED = "released"  # the operator asked to let go of the driver
     MISSED = "missed"  # power samples too far apart to integrate
     COVERED = "covered"  # another sensor was booked for this part of the node
+    OTHERS = "others"  # as a sidecar: the part of the time in which others held the device; not ours to book
     SETTLING = "settling"  # watched before use: could be a mirror of another counter
 
 
 #: Gaps during which the daemon booked no held time at all; in all other gaps held time goes on.
-DARK_GAPS = frozenset({GapReason.DOWNTIME, GapReason.CLOCK_STEP, GapReason.START, GapReason.COVERED})
+DARK_GAPS = frozenset(
+    {GapReason.DOWNTIME, GapReason.CLOCK_STEP, GapReason.START, GapReason.COVERED, GapReason.OTHERS}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,10 @@ class Workload:
     project: str = ""
     phase: str = ""
 
+    def __hash__(self) -> int:
+        """By the identity alone: fourteen texts cost ten times as much, a thousand times a tick. Few share a key."""
+        return hash(self.key)
+
 
 IDLE = Workload("idle", Kind.IDLE, "idle")
 UNALLOCATED = Workload("unallocated", Kind.UNALLOCATED, "unallocated")
@@ -220,6 +227,15 @@ class GpuHolding:
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """As a sidecar: what is booked, by workload key; everything else is somebody else's to book. ``gpu_parts``: how
+    many pods share each of its GPUs without being seen here."""
+
+    keys: frozenset[str]
+    gpu_parts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """Who used the node during a tick, as weights. CPU and DRAM shares need not exhaust the capacity."""
 
@@ -230,6 +246,7 @@ class Observation:
     gpu: Mapping[str, GpuHolding] = field(default_factory=dict)  # by device key; absent: nobody is known to hold it
     joined_processes: int = 0  # GPU processes whose cgroup could be read
     unjoined_processes: int = 0
+    own: Own | None = None  # None: the whole node is booked
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,9 @@ def apportion(total: int, weights: Sequence[int]) -> list[int]:
     parts = [total * weight // weight_sum for weight in weights]
     left = total - sum(parts)
     if left:
-        by_remainder = sorted(range(len(weights)), key=lambda i: (-(total * weights[i] % weight_sum), i))
+        remainders = [total * weight % weight_sum for weight in weights]
+        # sorted() is stable, also in reverse: equal remainders stay in their order
+        by_remainder = sorted(range(len(weights)), key=remainders.__getitem__, reverse=True)
         for position in by_remainder[:left]:
             parts[position] += 1
     return parts

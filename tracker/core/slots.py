@@ -52,6 +52,8 @@ def divide(energy_uj: int, start_boot_ns: int, end_boot_ns: int, pieces: tuple[P
         if energy_uj:
             raise ValueError("energy needs a piece of time to be booked in")
         return []
+    if len(pieces) == 1:
+        return [energy_uj]
     length_ns = end_boot_ns - start_boot_ns
     marks = [energy_uj * (piece.end_boot_ns - start_boot_ns) // length_ns for piece in pieces]
     marks[-1] = energy_uj
