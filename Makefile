@@ -13,7 +13,7 @@ run: setup-run   ## start the daemon on this machine (ARGS="--demo" for a simula
 	@exec $(BIN)/wattledger run --state-dir state $(ARGS)
 
 demo:            ## the same on a simulated 8-GPU node
-	@$(MAKE) --no-print-directory run ARGS="--demo --state-dir state/demo"
+	@$(MAKE) --no-print-directory run ARGS="--demo"
 
 test: setup-test ## install what the tests need, then lint, types and all tests
 	@sh tests/run.sh $(ARGS)
@@ -31,7 +31,7 @@ gpu-smoke:       ## two minutes on a real NVIDIA GPU, no network: make gpu-smoke
 	@sh tests/benchmarks/gpu_smoke.sh "$(WHEELS)"
 
 golden: setup-test ## rewrite the golden files after a wanted change; look at the diff
-	@$(BIN)/python -m pytest -q --update-golden -m "not needs" -k golden
+	@$(BIN)/python -m pytest -q --update-golden -k golden
 
 setup-run:
 	@sh deploy/dev/venv.sh "$(PYTHON)" $(VENV) run

@@ -262,9 +262,7 @@ def test_who_is_on_a_gpu_is_not_believed_for_ever(tmp_path: Path) -> None:
     node = Node(tmp_path, feed)
     node.first_tick()
     node.agent._uses["GPU-a"] = (DeviceUse("GPU-a"), node.moment.boot_ns)
-    seen: list[int] = []
-    observe = node.observer.observe
-    node.observer.observe = lambda moment, uses: (seen.append(len(uses)), observe(moment, uses))[1]  # type: ignore[method-assign] # watches the real call
     node.run(60)
-    assert seen[0] == 1
-    assert seen[-1] == 0
+    counts = node.observer.uses_counts
+    assert counts[1] == 1
+    assert counts[-1] == 0

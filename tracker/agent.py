@@ -86,6 +86,11 @@ class Agent:
         self.clock_step_ns = 0  # of the last tick; for the log
         self.snapshot = self._picture(start, Observation())
 
+    @property
+    def booked_until_s(self) -> float:
+        """How far the books reach, in wall seconds; never goes back."""
+        return self._until_ms / 1000
+
     def tick(self, now: Moment, *, commit: bool) -> None:
         """One turn. ``commit``: also book what is pending (every other tick, the first one, and the last)."""
         self._drain(now)
@@ -97,12 +102,15 @@ class Agent:
         window = Window(now.boot_ns, self._end_boot_ns - reach_ns, self._offset_ns, floor_slot_s)
         roster = self._roster
         for key, device in roster.devices.items():
+            charged_uj = None
             if key in roster.booked:
-                self._charge(device, seen, window)
-            else:
+                charged_uj = self._charge(device, seen, window)
+            elif seen.own is None:
                 device.seen_uj += sum(span.energy_uj for span in device.spans())
             device.held_boot_ns = max(device.held_boot_ns, now.boot_ns)
             device.measure(seen, learn_floor=device.sensor.component not in self._settings.floors_mw)
+            if seen.own is not None:
+                device.show_own(charged_uj)
             device.events.clear()
         roster.hand_over(now.boot_ns, window, self._books.pending)
         self._end_tick(now, window)
@@ -151,7 +159,8 @@ class Agent:
         if sensor.key in memory.by_power:
             device.track = track.prefer_power(device.track)
 
-    def _charge(self, device: Device, seen: Observation, window: Window) -> None:
+    def _charge(self, device: Device, seen: Observation, window: Window) -> int:
+        """Charge what the device used in this tick. Returns the energy that is to be booked."""
         pending = self._books.pending
         for gap in device.gaps():
             record_gap(device.sensor.key, gap, window, pending)
@@ -166,6 +175,7 @@ class Agent:
         )
         self._metered_uj += metered_uj
         self._charged_uj += charged_uj
+        return charged_uj
 
     def _end_tick(self, now: Moment, window: Window) -> None:
         """Note how far the books reach, and follow the wall clock if it stepped.

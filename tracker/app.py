@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from prometheus_client import PROCESS_COLLECTOR
@@ -19,16 +20,16 @@ from tracker.agent import Agent
 from tracker.background import Runner, next_deadline
 from tracker.bookkeeper import Bookkeeper
 from tracker.config import Config
-from tracker.core.model import Moment
+from tracker.core.model import Method
 from tracker.core.snapshot import Snapshot
 from tracker.core.units import NS_PER_S
-from tracker.faults import Faults
 from tracker.ledger.files import LEDGER_FILE
-from tracker.ledger.interface import DayRow, Ledger
+from tracker.ledger.interface import DayRow, LedgerRefused, Opening
 from tracker.ledger.reader import SqliteReader
 from tracker.ledger.store import SqliteLedger
 from tracker.log import Log, Severity
 from tracker.metrics.exposition import Renderer
+from tracker.reporter import Reporter
 from tracker.sources.interface import SourceAbsent, SourceFailed
 from tracker.web.routes import build_routes
 from tracker.web.server import Options as WebOptions
@@ -51,16 +52,17 @@ class Daemon:
         self._config, self._log = config, log
         self._may_restart = may_restart
         self.restart_wanted = False
-        self._told = _Told(log)
+        self._told = Reporter(log)
         self._stop = threading.Event()
         self._ticked_s = time.monotonic()
         facts = wiring.facts_for(config)
         start = clock.now()
         grid, zone = wiring.grid_for(config, facts, start.wall_ns // NS_PER_S)
         path = config.node.state_dir / LEDGER_FILE
-        self._ledger: Ledger = SqliteLedger(path)
+        self._ledger = SqliteLedger(path)
         opening = self._ledger.open()
         try:
+            _refuse_mixture(opening, path, demo=demo)
             self._books = Bookkeeper(
                 self._ledger,
                 grid,
@@ -100,13 +102,13 @@ class Daemon:
 
     def run(self) -> None:
         """Tick until ``stop``, then book what was read and close."""
-        for runner in self._runners:
-            runner.start()
-        give_up_s = time.monotonic() + FIRST_READS_S
-        while not all(runner.reported() for runner in self._runners) and time.monotonic() < give_up_s:
-            if self._stop.wait(0.05):
-                break
         try:
+            for runner in self._runners:
+                runner.start()
+            give_up_s = time.monotonic() + FIRST_READS_S
+            while not all(runner.reported() for runner in self._runners) and time.monotonic() < give_up_s:
+                if self._stop.wait(0.05):
+                    break
             self._loop()
         finally:
             self._close()
@@ -135,6 +137,7 @@ class Daemon:
             self._told.recovered("ledger", now, "ledger_books", "The ledger books again; nothing was lost.")
         else:
             self._told.failed("ledger", now, "ledger_unavailable", health.message)
+        self._told.tick(now, self._agent.snapshot, self._agent.clock_step_ns, self._agent.booked_until_s)
 
     def _tick_age_s(self) -> float:
         """How long ago the loop last went round: what a liveness probe may ask about."""
@@ -190,20 +193,15 @@ class Daemon:
         return server
 
 
-class _Told:
-    """The fault log, for any thread."""
-
-    def __init__(self, log: Log) -> None:
-        self._faults = Faults(log.event)
-        self._lock = threading.Lock()
-
-    def failed(self, key: str, now: Moment, name: str, message: str, place: str = "node") -> None:
-        with self._lock:
-            self._faults.failed(key, now.mono_ns / NS_PER_S, name, message, place=place)
-
-    def recovered(self, key: str, now: Moment, name: str, message: str, place: str = "node") -> None:
-        with self._lock:
-            self._faults.recovered(key, now.mono_ns / NS_PER_S, name, message, place=place)
+def _refuse_mixture(opening: Opening, path: Path, *, demo: bool) -> None:
+    """A ledger is simulated or real, never both: no export could tell them apart for a reader."""
+    simulated = {device.sensor.method is Method.SIMULATED for device in opening.devices.values()}
+    if simulated - {demo}:
+        kinds = ("simulated", "real") if demo is False else ("real", "simulated")
+        raise LedgerRefused(
+            f"The ledger {path} holds {kinds[0]} energy; {kinds[1]} energy must not be added to it.",
+            "Name another folder with --state-dir.",
+        )
 
 
 def day_of(wall_s: float, zone: ZoneInfo) -> tuple[int, int]:

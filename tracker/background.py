@@ -10,10 +10,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from tracker.core.errors import WattledgerError
-from tracker.core.model import Finding, GapReason, Level, Moment
+from tracker.core.model import Finding, GapReason, Level, Moment, Sensor
 from tracker.core.snapshot import SourceState
 from tracker.core.units import NS_PER_S
 from tracker.sources.interface import Batch, Clock, Feed, Source, SourceAbsent, SourceDenied, SourceFailed
@@ -47,6 +48,7 @@ class Runner(Feed):
         self.source = source
         self._clock, self._listen, self._wanted = clock, listen, wanted
         self._batches: deque[Batch] = deque(maxlen=QUEUE_BATCHES)
+        self._inventory: tuple[Sensor, ...] | None = None  # the newest that was not drained
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"source-{source.name}", daemon=True)
         self._call_began_ns: int | None = None
@@ -76,6 +78,9 @@ class Runner(Feed):
         batches = []
         while self._batches:
             batches.append(self._batches.popleft())
+        inventory, self._inventory = self._inventory, None
+        if batches and inventory is not None and all(batch.sensors is None for batch in batches):
+            batches[0] = replace(batches[0], sensors=inventory)  # the batch that carried it fell off the full queue
         return batches
 
     def reported(self) -> bool:
@@ -100,7 +105,7 @@ class Runner(Feed):
         hangs = self._hangs(now)
         return SourceState(
             name=self.name,
-            up=not hangs and self._error is None and self._last_success is not None,
+            up=not hangs and self._error is None and self._is_fresh(now),
             errors=dict(self._errors),
             last_success_wall_s=None if self._last_success is None else self._last_success.wall_ns / NS_PER_S,
             read_s=self._read_ns / NS_PER_S,
@@ -114,6 +119,10 @@ class Runner(Feed):
         if self._error is not None:
             return (Finding(Level.FAIL, self.name, self._error.sentence, self._error.remedy),)
         return self._notes
+
+    def _is_fresh(self, now: Moment) -> bool:
+        last = self._last_success
+        return last is not None and now.mono_ns - last.mono_ns <= max(HANG_PERIODS * self.period_ns, 10 * NS_PER_S)
 
     def _hangs(self, now: Moment) -> bool:
         began = self._call_began_ns
@@ -163,6 +172,8 @@ class Runner(Feed):
         batch = self._timed(self.source.read)
         for missing in batch.missing:
             self._errors[missing.reason] = self._errors.get(missing.reason, 0) + 1
+        if batch.sensors is not None:
+            self._inventory = batch.sensors
         self._batches.append(batch)
         if batch.readings or not batch.missing:
             self._last_success = self._clock()
@@ -173,7 +184,7 @@ class Runner(Feed):
         now_ns = self._clock().mono_ns
         if now_ns - self._noted_ns > CHECK_NS:
             self._noted_ns = now_ns
-            self._notes = tuple(note for note in self.source.check() if note.level is not Level.OK)
+            self._notes = tuple(note for note in self._timed(self.source.check) if note.level is not Level.OK)
 
     def _timed(self, call: Callable[[], _T]) -> _T:
         """Make a call that may hang, with its beginning on record."""

@@ -8,6 +8,7 @@ from tracker import clock, registry
 from tracker.agent import Settings
 from tracker.codecarbon_facts import CodecarbonFacts, codecarbon_facts
 from tracker.config import Config
+from tracker.core.errors import UsageError
 from tracker.core.model import Component
 from tracker.core.rules import Rule, parse_rules
 from tracker.grid.interface import GridProvider
@@ -27,7 +28,10 @@ def version() -> str:
 
 
 def roots_of(config: Config) -> Roots:
-    """Where the kernel's files are."""
+    """Where the kernel's files are. Raises UsageError for a folder that is not there."""
+    for path, flag in ((config.node.sysfs, "--path.sysfs"), (config.node.procfs, "--path.procfs")):
+        if not path.is_dir():
+            raise UsageError(f"There is no folder {path}.", f"Mount the host's and name it with {flag}.")
     return Roots(config.node.sysfs, config.node.procfs)
 
 

@@ -15,7 +15,7 @@ say() { printf '%s\n' "$*" >&2; }
 
 # A requirements set that contains the wanted one is good enough: test.txt contains run.txt.
 for good in "$stamp" "$venv/.wattledger-test"; do
-  if [ -f "$good" ] && cat requirements/*.txt pyproject.toml | cmp -s - "$good"; then exit 0; fi
+  if [ -f "$good" ] && "$venv/bin/python" -c '' 2>/dev/null && cat requirements/*.txt pyproject.toml | cmp -s - "$good"; then exit 0; fi
 done
 
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
@@ -29,7 +29,8 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
 fi
 
 say "preparing $venv ($requirements)"
-[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+# An interrupted run, or an upgrade of the system's Python, leaves half an environment: begin anew.
+"$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 cat requirements/*.txt pyproject.toml > "$stamp"

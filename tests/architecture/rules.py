@@ -30,7 +30,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "codecarbon_facts": ("codecarbon_child", "core"),
     "background": ("core", *INTERFACES),  # a thread around any source
     "bookkeeper": ("core", *INTERFACES),  # the agent's half that books, under the agent's rules
-    "agent": ("core", "bookkeeper", *INTERFACES),
+    "memory": ("core", *INTERFACES),  # the agent's little state, under the agent's rules
+    "agent": ("core", "bookkeeper", "memory", *INTERFACES),
+    "reporter": ("core", "log", "faults"),  # what ticks say in the log
     "registry": ("core", *WINGS),
     "config": ("core", "registry", "secrecy", "web.address"),  # web.address: how an address is written
     "wiring": ("core", "sysfs", "clock", "registry", "config", "agent", "codecarbon_facts", *WINGS),

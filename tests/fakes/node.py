@@ -117,6 +117,7 @@ class ScriptedObserver(Observer):
     """Says what the test wrote into ``seen``."""
 
     def __init__(self) -> None:
+        self.uses_counts: list[int] = []  # on how many GPUs somebody was known to be, by tick
         self.seen = Observation(
             cpu=(Share(POD, 3_000_000), Share(USER, 1_000_000)),
             cpu_capacity_us=80_000_000,
@@ -126,6 +127,7 @@ class ScriptedObserver(Observer):
         )
 
     def observe(self, moment: Moment, uses: Mapping[str, DeviceUse]) -> Observation:
+        self.uses_counts.append(len(uses))
         return self.seen
 
     def check(self) -> tuple[Finding, ...]:

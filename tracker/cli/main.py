@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -16,6 +17,8 @@ COMMANDS = {
     "run": ("tracker.cli.run", "run", "Run the daemon: measure, charge, book and serve."),
     "check": ("tracker.cli.check", "check", "Say what can be measured here and what would fix the rest."),
     "verify": ("tracker.cli.verify", "verify", "Prove that the ledger adds up."),
+    "estimate": ("tracker.cli.estimate", "estimate", "Estimate energy and emissions from device-hours or kWh."),
+    "grid": ("tracker.cli.grid", "grid", "Say which grid factors are known, from where and how old."),
     "config": ("tracker.cli.config", "config", "Show or check the configuration."),
 }
 
@@ -53,7 +56,13 @@ def main(arguments: list[str] | None = None) -> Any:
         click.echo(f"wattledger: {error}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that nothing complains when Python flushes at its end
+        sys.exit(0)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        click.echo("wattledger: the output could not be written: no space left.", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
     except Exception as error:
         if os.environ.get("WATTLEDGER_DEBUG"):

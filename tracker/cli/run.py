@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from tracker.app import Daemon
 from tracker.cli.options import config_of, config_options
@@ -22,7 +24,18 @@ _RESTART_PAUSE_S = 300.0
 
 def _may_restart() -> bool:
     """Not twice in five minutes: in a container the old library stays mounted whatever process asks."""
-    return time.time() - float(os.environ.get(_RESTARTED, "0")) > _RESTART_PAUSE_S
+    try:
+        before_s = float(os.environ.get(_RESTARTED, "0"))
+    except ValueError:
+        return True
+    return time.time() - before_s > _RESTART_PAUSE_S
+
+
+def _say(line: str) -> None:
+    """For whoever started it by hand; a daemon whose output is closed or full runs all the same."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        click.echo(line)
+        sys.stdout.flush()
 
 
 @click.command()
@@ -39,14 +52,16 @@ def run(config_path: Path | None, demo: bool, **flags: Any) -> None:
 
     SIGUSR1 lets go of the GPU driver so that a GPU can be reset, and takes it up again the next time.
     """
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is a driver to let go of
     config = config_of(config_path, flags)
+    if demo:  # a book of its own: simulated and real energy never share one
+        config = replace(config, node=replace(config.node, state_dir=config.node.state_dir / "demo"))
     log = Log(sys.stderr, level=Severity[config.log.level.upper()], style=config.log.format, environ=os.environ)
     daemon = Daemon(config, log, demo=demo, may_restart=_may_restart())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: daemon.stop())
     signal.signal(signal.SIGUSR1, lambda *_: daemon.release())
-    click.echo(f"wattledger is at {daemon.url}")
-    sys.stdout.flush()
+    _say(f"wattledger is at {daemon.url}")
     log.event(Severity.INFO, "started", "The daemon runs.", url=daemon.url, state_dir=config.node.state_dir, demo=demo)
     daemon.run()
     if daemon.restart_wanted:
@@ -55,5 +70,4 @@ def run(config_path: Path | None, demo: bool, **flags: Any) -> None:
         os.environ[_RESTARTED] = str(time.time())
         os.execv(sys.argv[0], sys.argv)  # noqa: S606 - this very command again
     log.event(Severity.INFO, "stopped", "Everything is booked and closed.")
-    sys.stdout.flush()
     os._exit(0)  # a source thread that hangs in its driver must not hold up the exit

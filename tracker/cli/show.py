@@ -1,5 +1,5 @@
-"""How findings look: a table with colour on a terminal, one aligned line each in a pipe. Remedies stand on a line of
-their own, to be copied."""
+"""How findings look: a table on a terminal, one aligned line each in a pipe. Remedies stand on lines of their own, to
+be copied whole."""
 
 from __future__ import annotations
 
@@ -14,13 +14,36 @@ _MARKS = {Level.OK: ("ok", "green"), Level.WARN: ("warn", "yellow"), Level.FAIL:
 
 
 def show_findings(title: str, findings: Sequence[Finding]) -> None:
-    """Print a section. Colour is left out by click where there is no terminal."""
-    click.secho(title, bold=True)
+    """Print a section of findings."""
+    if sys.stdout.isatty():
+        _show_table(title, findings)
+    else:
+        _show_lines(title, findings)
+
+
+def _show_lines(title: str, findings: Sequence[Finding]) -> None:
+    click.echo(title)
     width = max((len(finding.subject) for finding in findings), default=0)
     for finding in findings:
-        mark, colour = _MARKS[finding.level]
-        click.echo(f"  {click.style(f'{mark:<4}', fg=colour)}  {finding.subject:<{width}}  {finding.message}")
+        click.echo(f"  {_MARKS[finding.level][0]:<4}  {finding.subject:<{width}}  {finding.message}")
         for line in finding.remedy.splitlines():
-            click.echo(f"  {'':<4}  {'':<{width}}  {click.style('fix:', dim=True)} {line}")
-    if sys.stdout.isatty():
-        click.echo()
+            click.echo(f"  {'':<4}  {'':<{width}}  fix: {line}")
+
+
+def _show_table(title: str, findings: Sequence[Finding]) -> None:
+    from rich import box  # noqa: PLC0415 - only where there is a terminal to draw on
+    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    table = Table(box=box.SIMPLE_HEAD, show_header=False, title=title, title_justify="left", title_style="bold")
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, max_width=28)
+    table.add_column(overflow="fold")
+    for finding in findings:
+        mark, colour = _MARKS[finding.level]
+        told = Text(finding.message)
+        if finding.remedy:
+            told.append(f"\n{finding.remedy}", style="cyan")
+        table.add_row(Text(mark, style=colour), Text(finding.subject), told)
+    Console(highlight=False).print(table)
