@@ -59,7 +59,7 @@ set = { team = "others" }
 provider = "electricitymaps"
 
 [accounting]
-location_factor = "hourly"
+location_factor = "annual"
 
 [web]
 listen = "0.0.0.0:9837"
@@ -106,7 +106,7 @@ def test_everything_can_be_set_in_the_file(tmp_path: Path) -> None:
     assert config.workloads.resolvers == {"cluster": Cluster(labels=("team",))}
     assert [rule.number for rule in parse_rules(config.workloads.rules)] == [1, 2]
     assert config.grid.provider == "electricitymaps"
-    assert config.accounting.location_factor == "hourly"
+    assert config.accounting.location_factor == "annual"
     assert config.web.listen == "0.0.0.0:9837"
     assert (config.idle.gpu_mw, config.idle.cpu_mw) == (58_000, 41_500)
     assert (config.log.level, config.log.format) == ("debug", "json")

@@ -44,9 +44,13 @@ def check(config_path: Path | None, **flags: Any) -> None:
     settings = config_of(config_path, flags)
     _check_zones(settings)
     if settings.web.web_config_file:
+        from tracker.web.tls import make_context  # noqa: PLC0415 - only with a file
         from tracker.web.webconfig import read_web_config  # noqa: PLC0415 - imports yaml
 
-        read_web_config(Path(settings.web.web_config_file))
+        path = Path(settings.web.web_config_file)
+        web = read_web_config(path)
+        if web.tls_server_config is not None:
+            make_context(web.tls_server_config, path.parent)
     click.echo(f"ok: {settings.path or 'there is no file, the defaults apply'}")
 
 

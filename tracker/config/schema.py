@@ -93,7 +93,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Accounting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    location_factor: Literal["annual", "hourly"] = "annual"
+    location_factor: Literal["annual"] = "annual"  # hourly factors need a live provider, which there is not yet
 
 
 class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

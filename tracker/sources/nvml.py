@@ -28,7 +28,7 @@ from tracker.sources.nvml_session import Session, as_failed
 
 __all__ = ["NvmlSource", "Options", "SourceNeedsRestart"]
 
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0.1, le=86_400)]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
