@@ -29,7 +29,7 @@ from tracker.core.model import (
 from tracker.core.snapshot import GapState, LedgerHealth, WorkloadState
 from tracker.core.units import NS_PER_S, SLOT_MS, SLOT_S, power_of
 from tracker.grid.interface import GridProvider
-from tracker.ledger.interface import Ledger, LedgerUnavailable, Opening
+from tracker.ledger.interface import Ledger, LedgerError, Opening
 
 #: A workload without a charge for this long leaves /metrics; it continues if it returns.
 LINGER_NS = 15 * 60 * NS_PER_S
@@ -102,7 +102,7 @@ class Bookkeeper:
         try:
             self._admit(booking)
             self._ledger.book(replace(booking, meta={**meta, **_store_other(self.totals, booking, self.components)}))
-        except LedgerUnavailable as error:
+        except LedgerError as error:  # a refused booking is a bug; it must not stop the measuring either
             self._wait(booking, boot_ns, str(error))
             return False
         self.pending = Pending()
