@@ -7,12 +7,12 @@ from pathlib import Path
 from tests.workloads.world import Node
 from tracker.core.model import Level
 from tracker.sysfs import Roots
-from tracker.workloads.checks import findings, in_cgroup_namespace
+from tracker.workloads.checks import findings, in_cgroup_namespace, join_rate
 from tracker.workloads.observer import CgroupObserver
 
 
 def lines(node: Node, joined: int = 0, unjoined: int = 0, *, truncated: bool = False) -> list[tuple[Level, str]]:
-    found = findings(node.roots, joined, unjoined, truncated=truncated)
+    found = [*findings(node.roots, truncated=truncated), *join_rate(joined, unjoined, 0)]
     return [(finding.level, f"{finding.subject}: {finding.message} {finding.remedy}") for finding in found]
 
 

@@ -6,13 +6,13 @@ nobody observed: they are unattributed, not given to whoever is here now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tracker.core import slots
 from tracker.core.accounts import Pending
 from tracker.core.idle import idle_energy
-from tracker.core.model import Gap, Observation, Sensor, Span
+from tracker.core.model import Charge, Component, Gap, GapReason, Observation, Own, Sensor, Span
 from tracker.core.split import split, unattributed
 from tracker.core.units import NS_PER_MS, NS_PER_S, SLOT_NS
 
@@ -49,7 +49,8 @@ def charge_device(
 ) -> tuple[int, int]:
     """Charge a device's energy, and its held time from ``held_boot_ns`` to the window's end, slot by slot.
 
-    Returns what was metered and what was charged, summed apart from each other: they are equal, or P1 is broken.
+    Returns what was metered and what was charged, summed apart from each other: they are equal, or P1 is broken. As a
+    sidecar, what is others' is not booked and not metered, and their time is a gap that says so.
     """
     metered_uj = charged_uj = 0
     by_slot: dict[int, _Slot] = {}
@@ -60,15 +61,44 @@ def charge_device(
     for part in _parts(Span(held_boot_ns, window.end_boot_ns, 0), window.fresh_boot_ns):
         _add_held(by_slot, part, window)
     for slot_start_s, slot in by_slot.items():
+        charges: tuple[Charge, ...] = ()
         if slot.fresh_uj or slot.fresh_held_ms:
             idle_uj = idle_energy(slot.fresh_uj, floor_mw, slot.fresh_ns)
             charges = split(sensor.component, sensor.key, slot.fresh_uj, idle_uj, slot.fresh_held_ms, seen)
-            charged_uj += sum(charge.energy_uj for charge in charges)
-            pending.charge(slot_start_s, sensor.key, sensor.method, charges)
         if slot.late_uj or slot.late_held_ms:
-            pending.charge(slot_start_s, sensor.key, sensor.method, unattributed(slot.late_uj, slot.late_held_ms))
-            charged_uj += slot.late_uj
+            charges += unattributed(slot.late_uj, slot.late_held_ms)
+        if seen.own is not None:
+            kept = keep(sensor.component, charges, seen.own)
+            metered_uj -= sum(charge.energy_uj for charge in charges) - sum(charge.energy_uj for charge in kept)
+            others_ms = sum(charge.held_ms for charge in charges) - sum(charge.held_ms for charge in kept)
+            if others_ms:
+                pending.gap(slot_start_s, sensor.key, GapReason.OTHERS, others_ms)
+            charges = kept
+        charged_uj += sum(charge.energy_uj for charge in charges)
+        pending.charge(slot_start_s, sensor.key, sensor.method, charges)
     return metered_uj, charged_uj
+
+
+def keep(component: Component, charges: Sequence[Charge], own: Own) -> tuple[Charge, ...]:
+    """The own charges of a device.
+
+    However many sidecars there are on a node, each with its own workload, they never sum to more than the node: a part
+    that ``apportion`` may have rounded up (by at most one) is rounded down, and a GPU that unseen others share is
+    divided among all.
+    """
+    shared = any(charge.workload.key not in own.keys for charge in charges)
+    parts = own.gpu_parts if component is Component.GPU else 1
+
+    def down(amount: int) -> int:
+        return max(0, amount - shared) // parts
+
+    kept = []
+    for charge in charges:
+        if charge.workload.key in own.keys:
+            idle_uj = down(charge.idle_uj)
+            energy_uj = idle_uj + down(charge.energy_uj - charge.idle_uj)
+            kept.append(Charge(charge.workload, energy_uj, idle_uj, down(charge.held_ms)))
+    return tuple(kept)
 
 
 def record_gap(device: str, gap: Gap, window: Window, pending: Pending) -> None:

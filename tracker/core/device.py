@@ -81,6 +81,14 @@ class Device:
         for gap in self.gaps():
             self.power_mw, self.gap = None, gap.reason
 
+    def show_own(self, charged_uj: int | None) -> None:
+        """As a sidecar: show the own part of the power. None: the device is not booked, all of it is others'."""
+        duration_ns = sum(span.end_boot_ns - span.start_boot_ns for span in self.spans())
+        if charged_uj is None:
+            self.power_mw = None
+        elif duration_ns and self.power_mw is not None:
+            self.power_mw = power_of(charged_uj, duration_ns)
+
 
 @dataclass(frozen=True, slots=True)
 class Past:

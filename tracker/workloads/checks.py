@@ -15,14 +15,20 @@ _FIRST_PID_NAMESPACE = "pid:[4026531836]"
 _REMEDY = "Run with hostPID: true (docker: --pid=host --cgroupns=host) and mount the host's /sys/fs/cgroup read-only."
 
 
-def findings(roots: Roots, joined: int, unjoined: int, *, truncated: bool, translated: int = 0) -> tuple[Finding, ...]:
-    """All of it. Never raises. ``joined`` and ``unjoined``: GPU processes of the last tick; ``translated``: those of
-    them that the driver named by their pid in a container."""
+def findings(roots: Roots, *, truncated: bool) -> tuple[Finding, ...]:
+    """What is seen of the machine. Never raises. ``truncated``: there are more cgroups than are looked at."""
     hierarchies = find_hierarchies(roots.sysfs / "fs" / "cgroup")
     found = [_layout(hierarchies, roots), *_namespaces(roots.procfs), *_processes(roots.procfs)]
     if truncated:
         message = "There are more cgroups than are looked at; those beyond are charged to what contains them."
         found.append(Finding(Level.WARN, "cgroups", message))
+    return tuple(found)
+
+
+def join_rate(joined: int, unjoined: int, translated: int) -> list[Finding]:
+    """How many GPU processes of the last tick have a known owner; nothing where there are none. ``translated``: those
+    that the driver named by their PID in a container."""
+    found = []
     if joined + unjoined > 0:
         level = Level.OK if unjoined == 0 else Level.WARN
         how = f", {translated} of them found by their PID in a container" if translated else ""
@@ -30,7 +36,7 @@ def findings(roots: Roots, joined: int, unjoined: int, *, truncated: bool, trans
         if unjoined:
             message += " The others are charged to whom the GPU was given, or are unattributed."
         found.append(Finding(level, "GPU processes", message, "" if unjoined == 0 else _REMEDY))
-    return tuple(found)
+    return found
 
 
 def in_cgroup_namespace(procfs: Path) -> bool:

@@ -91,7 +91,7 @@ class Gpus:
             found.append(Finding(Level.WARN, "MIG", message, "Upgrade the NVIDIA driver to R510 or newer."))
         if self._hidden and not self._seen:
             message = "In a PID namespace of its own, and no GPU process was seen: an allocated GPU counts as used."
-            remedy = "Run with hostPID: true to tell allocated-but-idle GPUs, or set idle.gpu_w."
+            remedy = "Set hostPID: true (of a sidecar: shareProcessNamespace: true) or idle.gpu_w, to flag idle energy."
             found.append(Finding(Level.WARN, "idle GPUs", message, remedy))
         return found
 

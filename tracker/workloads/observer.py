@@ -21,14 +21,15 @@ from tracker.core.rules import Rule
 from tracker.core.units import NS_PER_S, NS_PER_US
 from tracker.sysfs import Roots
 from tracker.workloads.cgroups import Tree
-from tracker.workloads.checks import findings, in_cgroup_namespace, in_pid_namespace
-from tracker.workloads.counters import find_hierarchies
+from tracker.workloads.checks import findings, in_cgroup_namespace, in_pid_namespace, join_rate
+from tracker.workloads.counters import Hierarchy, find_hierarchies
 from tracker.workloads.cputime import charge, measure
 from tracker.workloads.gpus import Gpus
 from tracker.workloads.interface import Identity, Observer, Resolver
 from tracker.workloads.memory import memory_by_workload
 from tracker.workloads.names import Named, Names, Users
 from tracker.workloads.node import NodeTotals
+from tracker.workloads.own import OwnWork, container_memory
 
 FULL_WALK_NS = 60 * NS_PER_S
 
@@ -54,8 +55,11 @@ class CgroupObserver(Observer):
         options: Options | None = None,
         resolvers: Sequence[Resolver] = (),
         rules: Sequence[Rule] = (),
+        own: OwnWork | None = None,
     ) -> None:
+        """``own``: as a sidecar, the only work that is booked."""
         options = options or Options()
+        self._own = own
         self._roots = roots
         self._resolvers = tuple(resolvers)
         self._open_files = _limited(options.open_files)
@@ -64,6 +68,7 @@ class CgroupObserver(Observer):
         namespaced, hidden = in_cgroup_namespace(roots.procfs), in_pid_namespace(roots.procfs)
         self._gpus = Gpus(roots.procfs, self._names, namespaced=namespaced, hidden=hidden)
         self._tree: Tree | None = None
+        self._hierarchies: tuple[Hierarchy, ...] = ()
         self._whole_node = False  # the root cgroup counts the CPU time of the node
         self._measured_ns: int | None = None
         self._walked_ns = 0
@@ -81,7 +86,9 @@ class CgroupObserver(Observer):
         cpu, capacity_us = self._cpu(tree, moment)
         dram, capacity_bytes = self._dram(tree)
         gpu = self._gpus.holdings(uses, moment.mono_ns, tree.reclassify)
-        return Observation(cpu, capacity_us, dram, capacity_bytes, gpu, self._gpus.joined, self._gpus.unjoined)
+        own = None if self._own is None else self._own.booked(())
+        joined, unjoined = self._gpus.joined, self._gpus.unjoined
+        return Observation(cpu, capacity_us, dram, capacity_bytes, gpu, joined, unjoined, own)
 
     def named(self) -> tuple[Named, ...]:
         """The workloads of the last tick and the rules that named them, for ``check``."""
@@ -95,12 +102,13 @@ class CgroupObserver(Observer):
         """What can be told apart here, and what the last tick met."""
         gpus = self._gpus
         truncated = self._tree is not None and self._tree.truncated
-        seen = findings(self._roots, gpus.joined, gpus.unjoined, truncated=truncated, translated=gpus.translated)
+        joins = (gpus.joined, gpus.unjoined, gpus.translated)
+        seen = self._own.findings() if self._own is not None else findings(self._roots, truncated=truncated)
         failures = [
             Finding(Level.WARN, name, f"Naming workloads failed: {text}.")
             for name, text in self._names.failures.items()
         ]
-        return (*seen, *gpus.findings(), *failures)
+        return (*seen, *join_rate(*joins), *gpus.findings(), *failures)
 
     def ask_resolvers(self) -> tuple[Finding, ...]:
         """What the resolvers find. Those that were not started ask once for it, which may take some seconds."""
@@ -118,9 +126,9 @@ class CgroupObserver(Observer):
     def _refreshed_tree(self, moment: Moment) -> Tree:
         full = moment.mono_ns - self._walked_ns >= FULL_WALK_NS
         if self._tree is None or (full and not self._tree.root.folders):
-            hierarchies = find_hierarchies(self._roots.sysfs / "fs" / "cgroup")
-            self._tree = Tree(hierarchies, self._names.is_workload, self._open_files)
-            counting = [hierarchy for hierarchy in hierarchies if hierarchy.cpu_file]
+            self._hierarchies = find_hierarchies(self._roots.sysfs / "fs" / "cgroup")
+            self._tree = Tree(self._hierarchies, self._names.is_workload, self._open_files)
+            counting = [hierarchy for hierarchy in self._hierarchies if hierarchy.cpu_file]
             self._whole_node = bool(counting) and counting[0].whole_node
             full = True
         else:
@@ -140,7 +148,7 @@ class CgroupObserver(Observer):
         busy_us = self._busy(tree)
         if before_ns is None:
             return (), 0
-        times = charge(tree, elapsed_us)
+        times = self._with_own(charge(tree, elapsed_us), tree.root.delta_us if tree.root.measured else 0)
         shares = self._shares(times)
         rest_us = (busy_us or 0) - sum(share.weight for share in shares)
         if rest_us > 0:
@@ -155,7 +163,10 @@ class CgroupObserver(Observer):
         return self._node.busy()
 
     def _dram(self, tree: Tree) -> tuple[tuple[Share, ...], int]:
-        shares = self._shares(memory_by_workload(tree))
+        sizes = memory_by_workload(tree)
+        if self._sees_one_container:
+            sizes = self._with_own(sizes, container_memory(self._hierarchies))
+        shares = self._shares(sizes)
         memory = self._node.memory()
         if memory is None:
             return tuple(shares), 0
@@ -164,6 +175,20 @@ class CgroupObserver(Observer):
         if rest_bytes > 0:
             shares.append(Share(SYSTEM, rest_bytes))
         return tuple(shares), total_bytes
+
+    @property
+    def _sees_one_container(self) -> bool:
+        """As a sidecar that was not given the node's cgroups: the root is our own container."""
+        return self._own is not None and not self._whole_node
+
+    def _with_own(self, weights: dict[str, tuple[Identity, int]], root_weight: int) -> dict[str, tuple[Identity, int]]:
+        """With what our own container used, where it is all that can be seen."""
+        if self._own is None or not self._sees_one_container:
+            return weights
+        rest = root_weight - sum(weight for _, weight in weights.values())
+        identity = self._own.identity
+        _, before = weights.get(identity.key, (identity, 0))
+        return {**weights, identity.key: (identity, before + max(0, rest))}
 
     def _shares(self, weights: Mapping[str, tuple[Identity, int]]) -> list[Share]:
         workload = self._names.workload

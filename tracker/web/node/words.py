@@ -47,6 +47,8 @@ GAP: Mapping[GapReason, str] = {
     GapReason.HANG: "the driver does not answer",
     GapReason.RELEASED: "the driver was released on request",
     GapReason.MISSED: "power samples were too far apart",
+    GapReason.COVERED: "another sensor was booked for this part of the node",
+    GapReason.OTHERS: "others held it; a sidecar books its own part only",
     GapReason.SETTLING: "watched before use: it could mirror another counter",
 }
 
