@@ -5,7 +5,9 @@ from __future__ import annotations
 from tracker.grid.tables import TablesProvider
 from tracker.sources import demo, estimate, nvml, rapl
 from tracker.sources.interface import Source
+from tracker.workloads import containers
 from tracker.workloads.interface import Resolver
+from tracker.workloads.slurm import resolver as slurm
 
 #: Sources that are used when their hardware is present, with the type of their section ``[sources.<name>]``.
 SOURCES: tuple[tuple[type[Source], type], ...] = (
@@ -19,7 +21,10 @@ DEMO: tuple[type[Source], type] = (demo.DemoSource, demo.Options)
 
 #: What names the workloads of a cluster manager or container engine, asked in this order, with the type of its section
 #: ``[workloads.<name>]``.
-RESOLVERS: tuple[tuple[type[Resolver], type], ...] = ()
+RESOLVERS: tuple[tuple[type[Resolver], type], ...] = (
+    (slurm.SlurmResolver, slurm.Options),
+    (containers.EnginesResolver, containers.Options),
+)
 
 #: Where grid factors come from, by the name in ``[grid] provider``.
 GRID = {TablesProvider.name: TablesProvider}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import inspect
+import os
 
 from tracker import clock, registry
 from tracker.agent import Settings
@@ -16,7 +18,7 @@ from tracker.sources.cpuinfo import read_cpu_model
 from tracker.sources.interface import Source, SourceContext
 from tracker.sysfs import Roots, read_text
 from tracker.workloads.demo import DemoObserver
-from tracker.workloads.interface import Observer
+from tracker.workloads.interface import Observer, Resolver
 from tracker.workloads.observer import CgroupObserver, Options
 
 WORLD = "WORLD"
@@ -100,9 +102,17 @@ def observer_for(config: Config, *, demo: bool) -> Observer:
 
 def cgroup_observer(config: Config) -> CgroupObserver:
     """The observer of a real node, not started."""
-    resolvers = [resolver() for resolver, _options in registry.RESOLVERS]
     options = Options(units=config.workloads.units)
+    resolvers = [_resolver(each, options, config) for each, options in registry.RESOLVERS]
     return CgroupObserver(roots_of(config), options, resolvers, rules_of(config))
+
+
+def _resolver(resolver: type[Resolver], options: type, config: Config) -> Resolver:
+    """Made of its section, or of its defaults, and of what else its constructor names."""
+    section = config.workloads.resolvers.get(resolver.name) or options()
+    parts = {"options": section, "roots": roots_of(config), "clock": clock.now, "environ": os.environ}
+    wanted = inspect.signature(resolver).parameters
+    return resolver(**{name: part for name, part in parts.items() if name in wanted})
 
 
 def rules_of(config: Config) -> tuple[Rule, ...]:

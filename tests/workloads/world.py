@@ -16,7 +16,7 @@ from pathlib import Path
 from tracker.core.model import DeviceUse, Moment, Observation, ProcessUse, Share
 from tracker.core.rules import Rule
 from tracker.sysfs import Roots
-from tracker.workloads.interface import Resolver
+from tracker.workloads.interface import Observer, Resolver
 from tracker.workloads.observer import CgroupObserver, Options
 
 GIB = 1 << 30
@@ -131,7 +131,7 @@ class Node:
         processes = tuple(ProcessUse(pid, 100, GIB) for pid in pids)
         return self.tick_with(observer, {"GPU-0": DeviceUse("GPU-0", processes)} if pids else {}, seconds=seconds)
 
-    def tick_with(self, observer: CgroupObserver, uses: dict[str, DeviceUse], seconds: float = 5) -> Observation:
+    def tick_with(self, observer: Observer, uses: dict[str, DeviceUse], seconds: float = 5) -> Observation:
         self.mono_ns += round(seconds * SECOND_NS)
         for path in self._changed:
             self._write(path)
