@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,23 @@ from tracker.core.model import Factor, Level
 from tracker.grid.interface import GridProvider, UnknownZone
 from tracker.grid.tables import TablesProvider
 
-NOW_S = 1_790_000_000
+
+def at(day: str) -> int:
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
+
+
+NOW_S = at("2026-09-21")
 OWID = "Our World in Data (Ember), in codecarbon 3.3.2"
 COUNTRIES = {
     "FRA": AnnualIntensity(56_039, 2023, "lifecycle", OWID),
+    "JPN": AnnualIntensity(485_392, 2023, "lifecycle", OWID),
     "UZB": AnnualIntensity(1_167_603, 2022, "lifecycle", OWID),
     "CAF": AnnualIntensity(0, 2022, "lifecycle", OWID),  # what codecarbon 3.3.2 says
     "LSO": AnnualIntensity(-1, 2022, "lifecycle", OWID),
-    "ESP": AnnualIntensity(2_000_001, 2022, "lifecycle", OWID),
-    "ITA": AnnualIntensity(300_000, 0, "lifecycle", OWID),
-    "WORLD": AnnualIntensity(475_000, 2019, "direct", "IEA"),
+    "GHA": AnnualIntensity(2_000_001, 2022, "lifecycle", OWID),
+    "KEN": AnnualIntensity(300_000, 0, "lifecycle", OWID),
+    "ZZZ": AnnualIntensity(1, 2022, "lifecycle", OWID),  # in no catalogue
+    "WORLD": AnnualIntensity(475_000, 2019, "direct", "https://www.iea.org/reports/x-2019/emissions, in codecarbon"),
 }
 
 
@@ -29,22 +37,70 @@ def provider(*, assumed: bool = False, note: str = "") -> TablesProvider:
     return TablesProvider(COUNTRIES, "codecarbon-3.3.2", NOW_S, assumed=assumed, note=note)
 
 
-def test_a_country_is_tier_5_with_its_provenance() -> None:
+def test_an_official_direct_factor_is_tier_4_with_its_provenance() -> None:
+    """Not codecarbon's 56 g, which is a life-cycle value."""
     assert isinstance(provider(), GridProvider)
     assert provider().factor("fra", NOW_S) == Factor(
-        factor_id="codecarbon-3.3.2:FRA:2023",
+        factor_id="eea2023:FR",
         zone="FR",
-        intensity_mg_per_kwh=56_039,
-        factor_type="lifecycle",
+        intensity_mg_per_kwh=50_000,
+        factor_type="direct",
         basis="location",
-        tier=5,
+        tier=4,
         provider="tables",
-        source=OWID,
+        source="EEA, EEA 2023: 50 g/kWh",
         valid_from_s=1_672_531_200,  # 2023-01-01T00:00:00Z
         recorded_at_s=NOW_S,
         assumed=False,
-        note="Generic life-cycle average of 2023, production mix; not an official Scope 2 factor.",
+        note="It describes 2023. CO2e by the EEA's definition of the indicator.",
     )
+
+
+def test_a_country_without_one_is_tier_5_and_says_what_it_is_not() -> None:
+    factor = provider().factor("JP", NOW_S)
+    assert (factor.factor_id, factor.intensity_mg_per_kwh) == ("codecarbon-3.3.2:JPN:2023", 485_392)
+    assert (factor.tier, factor.factor_type, factor.source) == (5, "lifecycle", OWID)
+    assert factor.note == (
+        "There is no official factor: a generic annual average stands in. "
+        "It is a life-cycle value: it counts fuel supply and construction, which Scope 2 leaves out. It describes 2023."
+    )
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "factor_id", "intensity_mg_per_kwh"),
+    [
+        ("GB", "2025-06-30", "desnz2025:GB", 177_000),
+        ("GB", "2026-06-30", "desnz2026:GB", 130_960),
+        ("DE", "2024-06-30", "uba2024:DE", 363_000),
+        ("DE", "2026-06-30", "uba2025:DE", 344_000),
+        ("DE", "2023-06-30", "eea2023:DE", 329_000),
+        ("US", "2026-06-30", "egrid2023r2:US", 349_667),
+        ("CAMX", "2026-06-30", "egrid2023r2:CAMX", 195_037),
+        ("aws:us-east-1", "2026-06-30", "egrid2023r2:SRVC@aws:us-east-1", 270_489),
+        ("US-MIDA-PJM", "2026-06-30", "egrid2023r2:US@US-MIDA-PJM", 349_667),
+        ("PR", "2026-06-30", "egrid2023r2:PRMS@PR", 702_401),
+        ("北京", "2026-06-30", "mee2023:CN-BJ", 555_400),
+        ("IN", "2026-06-30", "cea21:IN:FY2024-25", 711_700),
+        ("IN", "2023-09-30", "cea21:IN:FY2023-24", 729_000),  # restated from 727 in version 20
+        ("AU-NSW", "2025-12-31", "nga2025:AU-NSW", 640_000),
+        ("CA-QC", "2026-06-30", "eccc3:CA-QC", 1_900),
+        ("SE-SE3", "2026-06-30", "eea2023:SE@SE-SE3", 8_000),
+        ("SG", "2026-06-30", "ember2025:SGP", 497_000),
+        ("FR", "2023-06-30", "eea2023:FR", 50_000),
+    ],
+)
+def test_the_factor_of_a_place_and_a_time(zone: str, day: str, factor_id: str, intensity_mg_per_kwh: int) -> None:
+    factor = provider().factor(zone, at(day))
+    assert (factor.factor_id, factor.intensity_mg_per_kwh) == (factor_id, intensity_mg_per_kwh)
+
+
+def test_a_factor_changes_with_the_reporting_year_while_a_daemon_runs() -> None:
+    """The same provider, asked for slots before and after New Year; the first answer is not kept for ever."""
+    tables = provider()
+    days = ("2025-12-31", "2026-01-01", "2025-12-31")
+    assert [tables.factor("GB", at(day)).intensity_mg_per_kwh for day in days] == [177_000, 130_960, 177_000]
+    years = [tables.factor("GB", at("2024-01-01") + day * 86_400).intensity_mg_per_kwh for day in range(1000)]
+    assert set(years) == {204_930, 177_000, 130_960}
 
 
 def test_the_world_is_tier_6_and_assumed_only_when_nobody_set_a_zone() -> None:
@@ -60,18 +116,22 @@ def test_the_world_is_tier_6_and_assumed_only_when_nobody_set_a_zone() -> None:
 
 
 def test_types_are_not_mixed_up() -> None:
-    """The world's number is CO2 from combustion, the countries' are life-cycle averages."""
-    assert provider().factor("WORLD", NOW_S).factor_type == "direct"
-    assert provider().factor("FR", NOW_S).factor_type == "lifecycle"
+    """Direct and official, life-cycle and generic, direct and of the world."""
+    found = {zone: provider().factor(zone, NOW_S) for zone in ("FR", "JP", "WORLD")}
+    assert {zone: (factor.tier, factor.factor_type) for zone, factor in found.items()} == {
+        "FR": (4, "direct"),
+        "JP": (5, "lifecycle"),
+        "WORLD": (6, "direct"),
+    }
 
 
 @pytest.mark.parametrize(
     ("zone", "reason"),
     [
-        ("AD", "has no value for it"),
+        ("AD", "no table has a value for it"),
         ("CF", "says 0 g/kWh, which no grid has"),
         ("LS", "says -0.001 g/kWh, which no grid has"),
-        ("ES", "says 2000 g/kWh, which no grid has"),
+        ("GH", "says 2000 g/kWh, which no grid has"),
     ],
 )
 def test_p11_no_usable_value_is_none_with_the_reason(zone: str, reason: str) -> None:
@@ -83,21 +143,37 @@ def test_p11_no_usable_value_is_none_with_the_reason(zone: str, reason: str) -> 
     assert "Set another zone" in factor.note
 
 
-def test_without_tables_everything_is_none_and_says_why() -> None:
-    empty = TablesProvider({}, "codecarbon-unknown", NOW_S, note="codecarbon is not installed")
+def test_the_world_stands_in_where_an_operator_asks_for_it() -> None:
+    tables = TablesProvider(COUNTRIES, "codecarbon-3.3.2", NOW_S, tiers=(4, 5, 6))
+    factor = tables.factor("AD", NOW_S)
+    assert (factor.factor_id, factor.tier, factor.assumed) == ("codecarbon-3.3.2:WORLD:2019@AD", 6, False)
+    assert "last resort" in factor.note
+    assert tables.factor("JP", NOW_S).tier == 5
+
+
+def test_without_codecarbon_the_tables_that_ship_are_left() -> None:
+    left = TablesProvider({}, "codecarbon-unknown", NOW_S, note="codecarbon is not installed")
+    assert left.factor("FR", NOW_S).intensity_mg_per_kwh == 50_000
+    assert left.factor("WORLD", NOW_S).factor_id == "ember2025:WORLD"
+    factor = left.factor("JP", NOW_S)
+    assert factor.intensity_mg_per_kwh is None
+    assert "codecarbon is not installed" in factor.note
+    warning = left.check()[-1]
+    assert (warning.level, "codecarbon is not installed" in warning.message) == (Level.WARN, True)
+    assert "codecarbon >= 3.2" in warning.remedy
+
+
+def test_without_any_table_everything_is_none_and_says_why() -> None:
+    empty = TablesProvider({}, "codecarbon-unknown", NOW_S, note="codecarbon is not installed", rows=())
     for zone in ("FR", "WORLD"):
-        factor = empty.factor(zone, NOW_S)
-        assert factor.intensity_mg_per_kwh is None
-        assert "codecarbon is not installed" in factor.note
-    (finding,) = empty.check()
-    assert finding.level is Level.FAIL
-    assert "codecarbon is not installed" in finding.message
-    assert "codecarbon >= 3.2" in finding.remedy
+        assert empty.factor(zone, NOW_S).intensity_mg_per_kwh is None
+    assert [finding.level for finding in empty.check()] == [Level.FAIL, Level.FAIL, Level.WARN]
 
 
 def test_an_undated_value_is_marked_so() -> None:
-    factor = provider().factor("IT", NOW_S)
-    assert (factor.factor_id, factor.valid_from_s) == ("codecarbon-3.3.2:ITA:undated", 0)
+    factor = provider().factor("KE", NOW_S)
+    assert (factor.factor_id, factor.valid_from_s) == ("codecarbon-3.3.2:KEN:undated", 0)
+    assert "undated" in factor.note
 
 
 def test_an_unknown_zone_is_an_error_and_not_the_world() -> None:
@@ -106,12 +182,11 @@ def test_an_unknown_zone_is_an_error_and_not_the_world() -> None:
 
 
 def test_check_says_what_is_there_and_what_to_set() -> None:
-    (tables,) = provider().check()
-    assert (tables.level, tables.message) == (
-        Level.OK,
-        "codecarbon-3.3.2: yearly averages of 3 countries (tier 5, generic).",
-    )
-    _, zone = provider(assumed=True).check()
+    official, generic = provider().check()
+    assert official.level is generic.level is Level.OK
+    assert official.message.startswith("Official yearly factors of 100 zones (tier 4): Australia NGA, CEA (India)")
+    assert generic.message == "Generic averages of 16 zones (tier 5): Ember, Our World in Data (Ember)."
+    *_, zone = provider(assumed=True).check()
     assert zone.level is Level.WARN
     assert zone.remedy.startswith('Set zone = "<ISO country code>"')
 
@@ -121,8 +196,8 @@ def test_the_installed_codecarbon_covers_the_world(tmp_path: Path) -> None:
     numbers, but no other magnitudes."""
     facts = codecarbon_facts("", tmp_path)
     tables = TablesProvider(facts.countries, facts.edition, NOW_S, note=facts.note)
-    assert tables.check()[0].level is Level.OK
-    for zone, low_g, high_g in (("FR", 20, 100), ("DE", 200, 500), ("USA", 250, 500), ("WORLD", 400, 550)):
+    assert tables.check()[1].level is Level.OK
+    for zone, low_g, high_g in (("JP", 300, 600), ("BR", 50, 200), ("WORLD", 400, 550)):
         factor = tables.factor(zone, NOW_S)
         assert factor.intensity_mg_per_kwh is not None
         assert low_g * 1000 < factor.intensity_mg_per_kwh < high_g * 1000

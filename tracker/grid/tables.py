@@ -1,30 +1,84 @@
-"""Yearly averages of countries and of the world, as the installed codecarbon bundles them.
+"""Yearly factors from tables: the official ones that ship (tier 4), Ember's and codecarbon's averages of countries
+(tier 5), the world's (tier 6).
 
-They are generic (tier 5; the world is tier 6): good enough to show grams from the first day, marked so that nobody
-takes them for the official factor of a statement. Country values are life-cycle averages of the production mix; the
-world's is IEA's CO2 per kWh generated, so its factor type is direct.
+The official direct factor of the zone and the time is used where there is one. Where there is none, a generic average
+stands in and says so: its tier, its type and its note tell that it is no official Scope 2 factor. The world's average
+is used for the zone WORLD only: nobody is given it for a place that has no factor (P11).
 """
 
 from __future__ import annotations
 
 import calendar
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from tracker.core.carbon import AnnualIntensity
+from tracker.core.factors import (
+    DEFAULT_TIERS,
+    GENERIC,
+    LAST_RESORT,
+    OFFICIAL,
+    Basis,
+    Choice,
+    FactorRow,
+    FactorType,
+    NoFactor,
+    Scheme,
+    choose_location,
+)
 from tracker.core.model import Factor, Finding, Level
+from tracker.grid.catalogue import WORLD, Zone, by_name
 from tracker.grid.interface import GridProvider
-from tracker.grid.zones import WORLD, Zone, find_zone
+from tracker.grid.shipped import read_factors
+from tracker.grid.zones import find_zone, zone_path
 
 #: No grid in the bundled tables lies above 1,306 g/kWh; twice the intensity of lignite is a mistake, not a grid.
 MAX_INTENSITY_MG_PER_KWH = 2_000_000
 SET_ZONE = 'Set zone = "<ISO country code>" in the [site.<name>] section of the configuration.'
+DAY_S = 86_400
+
+
+def generic_rows(countries: Mapping[str, AnnualIntensity], edition: str) -> Iterator[FactorRow]:
+    """What codecarbon says, as factor rows. A value that no grid has (0 is a missing one in disguise) becomes a
+    row without value, whose note says so. Countries that are in no catalogue are left out."""
+    for code, annual in countries.items():
+        zone = by_name().get(code)
+        if zone is None:
+            continue
+        problem = _problem(annual)
+        value = f"{annual.intensity_mg_per_kwh // 1000}.{annual.intensity_mg_per_kwh % 1000:03}"
+        world = "iea.org" in annual.source
+        yield FactorRow(
+            factor_id=f"{edition}:{code}:{annual.year or 'undated'}",
+            zone=zone.code,
+            zone_printed=code,
+            zone_system="iso3",
+            value_printed="" if problem else value,
+            unit_printed="g/kWh",
+            gases="CO2" if world else "CO2e",
+            factor_type=FactorType(annual.factor_type),
+            basis=Basis.PRODUCTION,
+            scheme=Scheme.AVERAGE,
+            quality_tier=LAST_RESORT if zone is WORLD else GENERIC,
+            valid_from_s=calendar.timegm((annual.year, 1, 1, 0, 0, 0)) if annual.year else 0,
+            valid_to_s=calendar.timegm((annual.year + 1, 1, 1, 0, 0, 0)) if annual.year else 0,
+            edition=f"{edition} ({annual.year or 'undated'})",
+            data_year=str(annual.year or "unspecified"),
+            publisher="IEA" if world else "Our World in Data (Ember)",
+            source_ref=annual.source,
+            licence="single figure, cited" if world else "CC BY 4.0",
+            gwp_set="none" if world else "unspecified",
+            note=f"{edition} {problem}." if problem else "",
+            publisher_url="https://www.iea.org" if world else "https://ourworldindata.org",
+            attribution="International Energy Agency." if world else "Our World in Data; Ember (CC BY 4.0).",
+        )
 
 
 class TablesProvider(GridProvider):
-    """``countries``: by alpha-3 code and WORLD. ``edition`` begins every factor id ("codecarbon-3.3.2").
+    """``countries``: codecarbon's, by alpha-3 code and WORLD. ``edition`` begins the ids of those ("codecarbon-3.3.2").
 
     ``now_s`` is when the tables were read. ``assumed``: nobody set a zone, so that WORLD is flagged. ``note``: why
-    ``countries`` lacks something.
+    ``countries`` lacks something. ``rows``: the tables that ship. ``tiers``: which kinds of factor may be used, in this
+    order; with 6 in it, the world's average stands in where nothing else is known.
     """
 
     name = "tables"
@@ -37,69 +91,99 @@ class TablesProvider(GridProvider):
         *,
         assumed: bool = False,
         note: str = "",
+        rows: Sequence[FactorRow] | None = None,
+        tiers: Sequence[int] = DEFAULT_TIERS,
     ) -> None:
+        self._shipped = rows
         self._countries = countries
         self._edition = edition
         self._now_s = now_s
         self._assumed = assumed
-        self._note = note
+        self.note = note
+        self._tiers = tuple(tiers)
+        self._near: tuple[str, tuple[FactorRow, ...]] = ("", ())
+        self._day: dict[tuple[str, int], Factor] = {}
 
-    def factor(self, zone: str, at_s: int) -> Factor:  # noqa: ARG002 - one value per zone, whatever the instant
-        """The zone's yearly average, whatever ``at_s``: its id and note name the year. Raises UnknownZone."""
-        found = find_zone(zone)
-        annual = self._countries.get(found.iso3)
-        problem = _problem(annual)
-        year = (annual.year if annual else 0) or "undated"
+    def rows(self) -> Iterator[FactorRow]:
+        """Of all tables, the ones that ship first."""
+        yield from read_factors() if self._shipped is None else self._shipped
+        yield from generic_rows(self._countries, self._edition)
+
+    def choose(self, zone: Zone, at_s: int) -> Choice | NoFactor:
+        """The factor of a location-based figure, or why there is none."""
+        path, tiers = zone_path(zone), self._tiers
+        if zone is WORLD:
+            tiers = (LAST_RESORT,)
+        elif LAST_RESORT in tiers:
+            path = (*path, *zone_path(WORLD))
+        if self._near[0] != zone.code:
+            places = {step.zone for step in path}
+            self._near = (zone.code, tuple(row for row in self.rows() if row.zone in places))
+        return choose_location(self._near[1], path, at_s, tiers)
+
+    def factor(self, zone: str, at_s: int) -> Factor:
+        """The zone's factor of the period that ``at_s`` is in. Raises UnknownZone."""
+        key = (zone, at_s // DAY_S)
+        known = self._day.get(key)
+        if known is None:
+            if len(self._day) > 31:  # noqa: PLR2004 - a month of days; a daemon that runs for years asks for each once
+                self._day.clear()
+            known = self._day[key] = self._factor(find_zone(zone), at_s)
+        return known
+
+    def _factor(self, zone: Zone, at_s: int) -> Factor:
+        assumed = self._assumed and zone is WORLD
+        match self.choose(zone, at_s):
+            case NoFactor(reason):
+                return self._nothing(zone, reason, assumed=assumed)
+            case Choice() as choice:
+                nobody = f"Nobody set a zone. {SET_ZONE}" if assumed else ""
+                return choice.as_factor(self.name, self._now_s, assumed=assumed, note=nobody)
+
+    def _nothing(self, zone: Zone, reason: str, *, assumed: bool) -> Factor:
+        because = f" ({self.note})" if self.note else ""
         return Factor(
-            factor_id=f"{self._edition}:{found.iso3}:{year if not problem else 'none'}",
-            zone=found.code,
-            intensity_mg_per_kwh=annual.intensity_mg_per_kwh if annual and not problem else None,
-            factor_type=annual.factor_type if annual else "lifecycle",
+            factor_id=f"{self._edition}:{zone.code}:none",
+            zone=zone.code,
+            intensity_mg_per_kwh=None,
+            factor_type=FactorType.DIRECT.value,
             basis="location",
-            tier=6 if found is WORLD else 5,
+            tier=LAST_RESORT if zone is WORLD else GENERIC,
             provider=self.name,
-            source=annual.source if annual else "",
-            valid_from_s=calendar.timegm((annual.year, 1, 1, 0, 0, 0)) if annual and annual.year else 0,
+            source="",
+            valid_from_s=0,
             recorded_at_s=self._now_s,
-            assumed=self._assumed and found is WORLD,
-            note=self._nothing(found, problem) if problem else _caution(found, year, assumed=self._assumed),
+            assumed=assumed,
+            note=f"No emissions for {zone.name}: {reason.rstrip('.')}{because}. "
+            "Set another zone, or a provider that knows this one, in the configuration.",
         )
 
     def check(self) -> tuple[Finding, ...]:
         """Whether the tables are there, and whether somebody said where the node is."""
-        findings: list[Finding] = []
-        count = sum(1 for code, annual in self._countries.items() if code != WORLD.iso3 and not _problem(annual))
-        if count:
-            message = f"{self._edition}: yearly averages of {count} countries (tier 5, generic)."
-            findings.append(Finding(Level.OK, "grid", message))
-        else:
-            message = f"No country factors: {self._note or 'the table is empty'}. Energy is booked without emissions."
-            findings.append(Finding(Level.FAIL, "grid", message, "Reinstall wattledger with codecarbon >= 3.2."))
+        rows = [row for row in self.rows() if row.value_printed and row.basis is not Basis.RESIDUAL]
+        findings = [
+            _check_tier(rows, OFFICIAL, "Official yearly factors"),
+            _check_tier(rows, GENERIC, "Generic averages"),
+        ]
+        if self.note:
+            message = f"Countries without a factor of their own get none: {self.note}."
+            findings.append(Finding(Level.WARN, "grid", message, "Reinstall wattledger with codecarbon >= 3.2."))
         if self._assumed:
             message = "Nobody set a grid zone: the world average is used, flagged assumed, and no month can be closed."
             findings.append(Finding(Level.WARN, "grid", message, SET_ZONE))
         return tuple(findings)
 
-    def _nothing(self, zone: Zone, problem: str) -> str:
-        because = f" ({self._note})" if self._note else ""
-        return (
-            f"No emissions for {zone.name}: {self._edition} {problem}{because}. "
-            "Set another zone, or a provider that knows this one, in the configuration."
-        )
+
+def _check_tier(rows: Sequence[FactorRow], tier: int, what: str) -> Finding:
+    found = [row for row in rows if row.quality_tier == tier]
+    if not found:
+        return Finding(Level.FAIL, "grid", f"{what}: there are none (tier {tier}).", "Reinstall wattledger.")
+    sources = ", ".join(sorted({row.publisher for row in found}))
+    return Finding(Level.OK, "grid", f"{what} of {len({row.zone for row in found})} zones (tier {tier}): {sources}.")
 
 
-def _problem(annual: AnnualIntensity | None) -> str:
-    """Why an entry gives no factor; "" if it does. A life-cycle average of 0 is a missing value in disguise."""
-    if annual is None:
-        return "has no value for it"
+def _problem(annual: AnnualIntensity) -> str:
+    """Why an entry gives no factor; "" if it does."""
     if not 0 < annual.intensity_mg_per_kwh <= MAX_INTENSITY_MG_PER_KWH:
         return f"says {annual.intensity_mg_per_kwh / 1000:g} g/kWh, which no grid has"
     return ""
-
-
-def _caution(zone: Zone, year: int | str, *, assumed: bool) -> str:
-    """What to know before using the value."""
-    if zone is WORLD:
-        nobody = f"Nobody set a zone. {SET_ZONE} " if assumed else ""
-        return f"{nobody}World average of {year}: last resort; a month that uses it cannot be closed."
-    return f"Generic life-cycle average of {year}, production mix; not an official Scope 2 factor."

@@ -1,0 +1,182 @@
+"""The tables that ship say what their publishers printed, row by row, and every number brings its provenance along."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tracker.core.embodied import find_device
+from tracker.core.factors import Basis, FactorRow, g_per_kwh
+from tracker.grid.catalogue import DATA
+from tracker.grid.shipped import FACTORS, devices, parse_factors, parse_publishers, read_factors
+from tracker.grid.zones import find_zone
+
+GOLDEN = Path(__file__).parent.parent / "fixtures" / "factors"
+#: shipped -> the independent copy that it has to agree with
+TABLES = {
+    "au_nga_2025.csv": "au_nga.csv",
+    "ca_eccc_v3.csv": "ca_eccc.csv",
+    "cn_mee_2023.csv": "china_mee_2023.csv",
+    "eea_2023.csv": "eea_2023.csv",
+    "ember.csv": "ember.csv",
+    "eu_aib_residual_2024.csv": "eu_residual_aib_2024.csv",
+    "in_cea.csv": "india_cea.csv",
+    "uba_de.csv": "uba_de.csv",
+    "uk_desnz.csv": "uk_desnz.csv",
+    "us_egrid2023_rev2.csv": "egrid2023_rev2.csv",
+    "us_green_e_residual_2025.csv": "green_e_residual_2025.csv",
+}
+PUBLISHERS = parse_publishers((DATA / "publishers.csv").read_text("utf-8"))
+ROWS = tuple(read_factors())
+
+
+def golden(name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader((GOLDEN / name).read_text("utf-8").splitlines()))
+
+
+def identity(row: dict[str, str]) -> tuple[str, ...]:
+    names = ("zone_system", "zone", "publisher", "edition", "data_year", "factor_type", "basis", "scheme", "source_ref")
+    return tuple(row[name] or "unspecified" for name in names)
+
+
+def test_every_shipped_table_has_a_copy_to_be_compared_with() -> None:
+    assert {path.name for path in FACTORS.iterdir()} == TABLES.keys()
+
+
+@pytest.mark.parametrize(("shipped", "copy"), TABLES.items())
+def test_values_sources_and_editions_are_those_they_were_taken_from(shipped: str, copy: str) -> None:
+    """Row by row and exactly: 905.109 lb/MWh is 410.55053641833 g/kWh, and what is empty stays empty."""
+    text = (FACTORS / shipped).read_text("utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    parsed = list(parse_factors(text, PUBLISHERS))
+    expected = golden(copy)
+    assert [identity(row) for row in rows] == [identity(row) for row in expected]
+    for row, want in zip(parsed, expected, strict=True):
+        assert row.value_g_per_kwh == (Decimal(want["value_g_per_kwh"]) if want["value_g_per_kwh"] else None)
+        assert row.value_printed in want["source_ref"]
+
+
+def test_the_number_of_rows() -> None:
+    """150 printed factors; two of them say that there is none."""
+    assert len(ROWS) == 150
+    assert [row.factor_id for row in ROWS if not row.value_printed] == ["aib2024:AT:residual", "aib2024:NL:residual"]
+    assert len({row.factor_id for row in ROWS}) == 150
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.factor_id)
+def test_every_shipped_factor_says_where_it_is_from_and_what_it_counts(row: FactorRow) -> None:
+    """Publisher, edition, type, gases and licence, or in words that the source does not state them."""
+    assert row.gases in {"CO2", "CO2e", "unspecified"}
+    assert row.gwp_set in {"AR5", "unspecified"} if row.gases != "CO2" else row.gwp_set == "none"
+    assert all((row.edition, row.source_ref, row.licence, row.attribution, row.data_year))
+    assert row.publisher_url.startswith("https://")
+    assert row.confidence in {"V", "V/2", "2", "untagged"}
+    assert row.valid_from_s < row.valid_to_s
+    assert row.quality_tier in {4, 5, 6}
+    assert find_zone(row.zone).code == row.zone
+    assert row.value_g_per_kwh is None or 0 < row.value_g_per_kwh < 2000
+
+
+def test_the_publishers_and_their_attribution_stand_in_the_readme_and_the_table() -> None:
+    readme = (DATA / "README.md").read_text("utf-8")
+    assert {row.publisher for row in ROWS} == PUBLISHERS.keys()
+    assert [name for name in TABLES if f"factors/{name}" not in readme] == []
+    assert "Open Government Licence v3.0" in PUBLISHERS["UK DESNZ"].attribution
+    assert "Open Government Licence \N{EN DASH} Canada" in PUBLISHERS["ECCC (Canada)"].attribution
+    assert PUBLISHERS["Ember"].licence_url == "https://creativecommons.org/licenses/by/4.0/"
+
+
+def test_the_residual_mixes_can_be_left_out_of_a_redistribution(tmp_path: Path) -> None:
+    """Whoever doubts their licence deletes the file and loses nothing else."""
+    folder = shutil.copytree(FACTORS, tmp_path / "factors")
+    (folder / "eu_aib_residual_2024.csv").unlink()
+    left = list(read_factors(folder))
+    assert len(left) == 150 - 18
+    assert {row.basis for row in left if row.zone == "FR"} == {Basis.PRODUCTION}
+
+
+@pytest.mark.parametrize(
+    ("printed", "unit", "expected"),
+    [
+        ("1", "lb/MWh", "0.45359237"),
+        ("429.983", "lb/MWh", "195.03700802971"),
+        ("434.2188489", "lb/MWh", "196.958356771222893"),
+        ("0.17700", "kg/kWh", "177"),
+        ("0.7117", "t/MWh", "711.7"),
+        ("344", "g/kWh", "344"),
+        ("344", "kg/MWh", "344"),
+    ],
+)
+def test_units_are_converted_exactly(printed: str, unit: str, expected: str) -> None:
+    assert g_per_kwh(Decimal(printed), unit) == Decimal(expected)
+
+
+def test_green_e_is_co2e_already() -> None:
+    """The published rate is eGRID's CO2e rate with the claimed electricity taken out: adding CH4 and N2O again would
+    count them twice."""
+    rate = Decimal("429.983") * 220_986_983 / (220_986_983 - 2_155_596)
+    assert round(rate, 4) == Decimal("434.2185")
+
+
+HEADER = (FACTORS / "uba_de.csv").read_text("utf-8").splitlines()[0]
+LINE = (FACTORS / "uba_de.csv").read_text("utf-8").splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ("official publication (cite)", "", ValueError),  # no licence
+        (",UBA 2025 preliminary,", ",,", ValueError),
+        (",CO2,", ",,", ValueError),
+        (",344,", ",NaN,", ValueError),
+        (",direct,", ",mixed,", ValueError),
+        (",g/kWh,", ",g/MWh,", KeyError),
+        (",DE,iso2", ",QQ,iso2", KeyError),
+        ("UBA (Germany)", "Somebody", KeyError),
+    ],
+)
+def test_a_number_without_its_provenance_cannot_get_in(old: str, new: str, error: type[Exception]) -> None:
+    assert old in LINE
+    with pytest.raises(error):
+        list(parse_factors(f"{HEADER}\n{LINE.replace(old, new)}\n", PUBLISHERS))
+
+
+def test_the_footprints_of_devices_are_those_they_were_taken_from() -> None:
+    """Rows under a share-alike licence do not ship."""
+    expected = golden("embodied.csv")
+    shipped = {device.name: device for device in devices()}
+    assert len(expected) == 11
+    for row in expected:
+        device = shipped.pop(row["device"])
+        assert (str(device.kgco2e), device.source_ref) == (row["kgco2e"], row["source_ref"])
+    assert [(device.name, device.kgco2e) for device in shipped.values()] == [("AMD MI300X", None)]
+    assert not any("Boavizta" in device.source_ref for device in devices())
+    assert all(device.licence and device.publisher and device.unit for device in devices())
+
+
+@pytest.mark.parametrize(
+    ("text", "kgco2e"), [("H100", "164"), ("nvidia h100", "164"), ("B200", "284.25"), ("A100", "150"), ("host", "2500")]
+)
+def test_devices_are_found_by_their_short_names(text: str, kgco2e: str) -> None:
+    device = find_device(devices(), text)
+    assert device is not None
+    assert device.kgco2e == Decimal(kgco2e)
+
+
+#: No table of the Singaporean and the Japanese authority ships.
+PLACES = [row for row in golden("zone_crosswalk.csv") if row["official_system"] not in {"ema", "meti"}]
+
+
+@pytest.mark.parametrize("row", PLACES, ids=lambda row: row["place"])
+def test_the_crosswalk_of_places_agrees(row: dict[str, str]) -> None:
+    """Each place's official zone is in the catalogue and its factor is the one listed there."""
+    zone = find_zone(row["official_zone"])
+    values = [r.value_g_per_kwh for r in ROWS if r.zone == zone.code and r.quality_tier == 4]
+    assert values
+    if row["official_value_g_per_kwh"]:
+        assert Decimal(row["official_value_g_per_kwh"]) in [round(value, 2) for value in values if value is not None]
+    assert find_zone(row["em_zone"]).em_zone in {row["em_zone"], ""}

@@ -1,0 +1,112 @@
+"""The tables that ship with this package: factors, their publishers, and the footprints of devices.
+
+Described in ``data/README.md``. Reading and parsing are apart; a row that lacks its provenance is a ValueError, so that
+no number without a source can get in.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from tracker.core.embodied import Device
+from tracker.core.factors import UNITS, Basis, FactorRow, FactorType, Scheme
+from tracker.grid.catalogue import DATA, by_name
+
+FACTORS = DATA / "factors"
+_MUST_SAY = ("factor_id", "zone", "gases", "edition", "publisher", "source_ref", "licence", "gwp_set", "confidence")
+_TD = {"true": True, "false": False, "unspecified": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Where a publisher's tables are, and the line that it asks to be printed with them."""
+
+    name: str
+    url: str
+    licence_url: str
+    attribution: str
+
+
+def parse_publishers(text: str) -> dict[str, Publisher]:
+    """Rows of publishers.csv, by name."""
+    return {row["publisher"]: Publisher(*row.values()) for row in csv.DictReader(text.splitlines())}
+
+
+def parse_factors(text: str, publishers: Mapping[str, Publisher]) -> Iterator[FactorRow]:
+    """Rows of a factor table. Raises ValueError for a row without its provenance, KeyError for an unknown zone, unit or
+    publisher."""
+    for row in csv.DictReader(text.splitlines()):
+        silent = [name for name in _MUST_SAY if not row[name]]
+        if silent or (row["value_printed"] and not Decimal(row["value_printed"]).is_finite()):
+            raise ValueError(f"the row {row['factor_id']!r} does not say its {', '.join(silent) or 'value'}")
+        publisher = publishers[row["publisher"]]
+        UNITS[row["unit_printed"]]  # KeyError here and not at the first use
+        yield FactorRow(
+            factor_id=row["factor_id"],
+            zone=by_name()[row["zone"].upper()].code,
+            zone_printed=row["zone"],
+            zone_system=row["zone_system"],
+            value_printed=row["value_printed"],
+            unit_printed=row["unit_printed"],
+            gases=row["gases"],
+            factor_type=FactorType(row["factor_type"]),
+            basis=Basis(row["basis"]),
+            scheme=Scheme(row["scheme"]),
+            quality_tier=int(row["tier"]),
+            valid_from_s=midnight_s(row["valid_from"]),
+            valid_to_s=midnight_s(row["valid_to"]),
+            edition=row["edition"],
+            data_year=row["data_year"],
+            publisher=publisher.name,
+            source_ref=row["source_ref"],
+            licence=row["licence"],
+            gwp_set=row["gwp_set"],
+            includes_td=_TD[row["includes_td"]],
+            confidence=row["confidence"],
+            note=row["note"],
+            publisher_url=publisher.url,
+            attribution=publisher.attribution,
+        )
+
+
+def midnight_s(day: str) -> int:
+    """The start of an ISO date in UTC."""
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
+
+
+def parse_devices(text: str) -> tuple[Device, ...]:
+    """Rows of embodied.csv."""
+    return tuple(
+        Device(
+            name=row["device"],
+            kgco2e=Decimal(row["kgco2e"]) if row["kgco2e"] else None,
+            unit=row["unit"],
+            aliases=tuple(filter(None, row["aliases"].split(";"))),
+            publisher=row["publisher"],
+            source_ref=row["source_ref"],
+            licence=row["licence"],
+            confidence=row["confidence"],
+            note=row["note"],
+        )
+        for row in csv.DictReader(text.splitlines())
+    )
+
+
+def read_factors(folder: Path = FACTORS) -> Iterator[FactorRow]:
+    """Every row of every table in the folder, one at a time: a daemon keeps those of its own zone. A table may be left
+    out."""
+    publishers = parse_publishers((DATA / "publishers.csv").read_text("utf-8"))
+    for path in sorted(folder.glob("*.csv")):
+        yield from parse_factors(path.read_text("utf-8"), publishers)
+
+
+@functools.cache
+def devices() -> tuple[Device, ...]:
+    """The footprints that ship."""
+    return parse_devices((DATA / "embodied.csv").read_text("utf-8"))
