@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.daemon import until
+from tests.workloads.declared.procs import Proc
 from tests.workloads.declared.puppet import Puppet
 from tracker.workloads.declared import family as module
 from tracker.workloads.declared.family import Delta, Family
@@ -164,28 +165,6 @@ def test_a_process_that_is_not_there(tmp_path: Path) -> None:
 
 
 # -- a scripted /proc for what real processes do not do on command -----------------------------------------------------
-
-
-class Proc:
-    """A folder that stands for /proc."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def put(
-        self, pid: int, parent: int, *, start: int = 100, own: int = 0, reaped: int = 0, cgroup: str = "/x.service"
-    ) -> None:
-        """Times in clock ticks."""
-        place = self.folder / str(pid)
-        place.mkdir(exist_ok=True)
-        fields = ["S", str(parent), *["0"] * 9, str(own), "0", str(reaped), "0", "20", "0", "1", "0", str(start)]
-        (place / "stat").write_text(f"{pid} (a) b) {' '.join(fields)} 0 256 {' '.join(['0'] * 20)}\n")
-        (place / "cgroup").write_text(f"0::{cgroup}\n")
-
-    def drop(self, pid: int) -> None:
-        for file in (self.folder / str(pid)).iterdir():
-            file.unlink()
-        (self.folder / str(pid)).rmdir()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 SYSTEM_SOCKET = Path("/run/wattledger/declare.sock")
 NAME = "declare.sock"
-BACKLOG = 128
+BACKLOG = 1024  # clients that may come at once: a connection is never waited for, it is refused beyond this
 
 
 def places(state_dir: Path, *, root: bool, wanted: Path | None = None) -> tuple[Path, ...]:
@@ -19,7 +19,8 @@ def places(state_dir: Path, *, root: bool, wanted: Path | None = None) -> tuple[
     taken; its clients name the other one with WATTLEDGER_SOCKET."""
     if wanted is not None:
         return (wanted,)
-    return (SYSTEM_SOCKET, state_dir / NAME) if root else (state_dir / NAME,)
+    system = root or os.access(SYSTEM_SOCKET.parent, os.W_OK)  # a service without root: systemd's RuntimeDirectory=
+    return (SYSTEM_SOCKET, state_dir / NAME) if system else (state_dir / NAME,)
 
 
 class Place:
@@ -66,6 +67,6 @@ def take(candidates: Sequence[Path]) -> tuple[Place | None, str]:
     for path in candidates:
         try:
             return Place(path), "; ".join(reasons)
-        except OSError as error:
-            reasons.append(f"{path}: {error.strerror or error}")
+        except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
+            reasons.append(f"{path}: {getattr(error, 'strerror', None) or error}")
     return None, "; ".join(reasons)
