@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from prometheus_client import PROCESS_COLLECTOR
 
@@ -170,7 +169,7 @@ class Daemon:
 
     def _serve(self, reader: SqliteReader) -> WebServer:
         renderer = Renderer(PROCESS_COLLECTOR)
-        zone = ZoneInfo(self._config.here.timezone)
+        zone = zone_of(self._config.here.timezone)
 
         def snapshot() -> Snapshot:
             return self._agent.snapshot
@@ -204,7 +203,16 @@ def _refuse_mixture(opening: Opening, path: Path, *, demo: bool) -> None:
         )
 
 
-def day_of(wall_s: float, zone: ZoneInfo) -> tuple[int, int]:
+def zone_of(name: str) -> tzinfo:
+    """The site's time zone. UTC needs no database of zones (and no memory for it)."""
+    if name == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only for a node that is told its time zone
+
+    return ZoneInfo(name)
+
+
+def day_of(wall_s: float, zone: tzinfo) -> tuple[int, int]:
     """The calendar day that contains an instant, in UTC seconds: [begin, end). A day of a clock change has 23 or 25
     h."""
     local = datetime.fromtimestamp(wall_s, zone)

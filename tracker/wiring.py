@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import inspect
 import os
 
-from tracker import clock, registry
+from tracker import __version__, clock, registry
 from tracker.agent import Settings
 from tracker.codecarbon_facts import CodecarbonFacts, codecarbon_facts
 from tracker.config import Config
@@ -22,11 +21,6 @@ from tracker.workloads.interface import Observer, Resolver
 from tracker.workloads.observer import CgroupObserver, Options
 
 WORLD = "WORLD"
-
-
-def version() -> str:
-    """Of the installed distribution."""
-    return importlib.metadata.version("wattledger")
 
 
 def roots_of(config: Config) -> Roots:
@@ -51,7 +45,7 @@ def settings_for(config: Config) -> Settings:
     floors_mw = {Component.GPU: config.idle.gpu_mw, Component.CPU: config.idle.cpu_mw}
     return Settings(
         hostname=config.node.hostname,
-        version=version(),
+        version=__version__,
         boot_id=boot_id_of(roots_of(config)),
         tick_ns=config.sampling.tick.ns,
         site=config.node.site,

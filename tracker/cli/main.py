@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from tracker import __version__
 from tracker.core.errors import WattledgerError
 
 #: command -> (module, its click command, one line of help)
@@ -42,7 +43,7 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy)
-@click.version_option(package_name="wattledger")
+@click.version_option(__version__)
 def cli() -> None:
     """Track the energy and carbon footprint of AI compute, joule by joule."""
 
