@@ -7,21 +7,18 @@ ledger cannot book
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from tracker.core import pool
 from tracker.core.accounts import REMAINDERS, Account, Pending, Totals
 from tracker.core.carbon import weigh
 from tracker.core.model import (
-    OTHER,
     Booking,
-    Component,
     Cursor,
     EmissionEntry,
     Entry,
     Factor,
-    Method,
     Moment,
     Sensor,
     Workload,
@@ -33,6 +30,8 @@ from tracker.ledger.interface import Ledger, LedgerError, Opening
 
 #: A workload without a charge for this long leaves /metrics; it continues if it returns.
 LINGER_NS = 15 * 60 * NS_PER_S
+#: How many workloads may get a series of their own in one booking, in place of smaller ones.
+SWAPS = 8
 
 #: (workload, unit, amount) of what workloads reported since the last call.
 Reported = Callable[[], Iterable[tuple[Workload, str, int]]]
@@ -71,7 +70,7 @@ class Bookkeeper:
         self._known_factors: set[Factor] = set()
         self._shown = self.totals
         self._booked_boot_ns: int | None = None
-        _restore_other(self.totals, opening.meta)
+        pool.restore(self.totals, opening.meta)
 
     def book(
         self,
@@ -101,7 +100,8 @@ class Bookkeeper:
         )
         try:
             self._admit(booking)
-            self._ledger.book(replace(booking, meta={**meta, **_store_other(self.totals, booking, self.components)}))
+            self._exchange()
+            self._ledger.book(replace(booking, meta={**meta, **pool.store(self.totals, booking, self.components)}))
         except LedgerError as error:  # a refused booking is a bug; it must not stop the measuring either
             self._wait(booking, boot_ns, str(error))
             return False
@@ -167,6 +167,17 @@ class Bookkeeper:
                 live += 1
             self._read_back(workload)
 
+    def _exchange(self) -> None:
+        """Give series to those that used most lately. Not while bookings wait: what is shown of them is in OTHER."""
+        for _ in range(SWAPS if self.health.ok and self.totals.folded else 0):
+            swap = pool.next_swap(self.totals, self._max_series)
+            if swap is None:
+                return
+            smaller, larger = swap
+            pool.demote(self.totals, smaller)
+            for workload in [workload for workload in self.totals.folded if workload.key == larger]:
+                self._read_back(workload)
+
     def _read_back(self, workload: Workload) -> None:
         """Give a workload its account, and those of its other label sets: together they may be one series (P2)."""
         for known in {workload, *self._ledger.label_sets(workload.key)}:
@@ -176,7 +187,7 @@ class Bookkeeper:
             account = Account(emissions_ug=dict(totals.emissions_ug), units=dict(totals.units))
             for tally in totals.tallies:
                 account.add(tally.component, tally.method, tally.energy_uj, tally.idle_uj, tally.held_ms)
-            self.totals.workloads[known] = account
+            pool.promote(self.totals, known, account)
 
     def _show(self, totals: Totals, boot_ns: int) -> None:
         """Rebuild what a snapshot says of workloads."""
@@ -205,29 +216,3 @@ class Bookkeeper:
             for (device, reason), duration_ms in self._shown.gaps.items()
             if device in self.components
         )
-
-
-def _store_other(totals: Totals, booking: Booking, components: Mapping[str, Component]) -> dict[str, str]:
-    """The shared series of workloads beyond the limit must not fall at a restart: its sums, this booking included."""
-    if OTHER not in totals.workloads and not totals.folded:
-        return {}
-    folded = replace(
-        booking,
-        entries=tuple(entry for entry in booking.entries if entry.workload in totals.folded),
-        emissions=tuple(row for row in booking.emissions if row.workload in totals.folded),
-        units=tuple(row for row in booking.units if row.workload in totals.folded),
-        gaps=(),
-    )
-    account = totals.only(OTHER).with_unbooked(folded, components, 0).account(OTHER)
-    rows = [[component, method, *row] for (component, method), row in account.tallies.items()]
-    return {"other": json.dumps({"tallies": rows, "emissions_ug": account.emissions_ug, "units": account.units})}
-
-
-def _restore_other(totals: Totals, meta: Mapping[str, str]) -> None:
-    if "other" not in meta:
-        return
-    stored = json.loads(meta["other"])
-    account = Account(emissions_ug=stored["emissions_ug"], units=stored.get("units", {}))
-    for component, method, *row in stored["tallies"]:
-        account.add(Component(component), Method(method), *row)
-    totals.workloads[OTHER] = account

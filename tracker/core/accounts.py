@@ -28,6 +28,8 @@ from tracker.core.snapshot import Tally
 MAX_SLOTS = 72
 #: Remainders of a split: always exported, never counted as workloads.
 REMAINDERS = frozenset({Kind.IDLE, Kind.UNALLOCATED, Kind.SYSTEM, Kind.UNATTRIBUTED, Kind.OTHER})
+#: What a workload used lately loses a sixteenth of its weight with every booking: at 10 s, half in two minutes.
+FADE = 16
 
 
 @dataclass(slots=True)
@@ -102,6 +104,7 @@ class Account:
     emissions_ug: dict[str, int] = field(default_factory=dict)
     units: dict[str, int] = field(default_factory=dict)
     recent_uj: int = 0  # energy of the last booking
+    rank_uj: int = 0  # energy of the last minutes, what is older fading away
     active_boot_ns: int = 0  # when it last had a charge, or reported something
 
     def add(self, component: Component, method: Method, energy_uj: int, idle_uj: int, held_ms: int) -> None:
@@ -111,6 +114,15 @@ class Account:
         row[1] += idle_uj
         row[2] += held_ms
 
+    def merge(self, other: Account, sign: int = 1) -> None:
+        """Add the sums of another account, or take them away."""
+        for (component, method), row in other.tallies.items():
+            energy_uj, idle_uj, held_ms = row
+            self.add(component, method, sign * energy_uj, sign * idle_uj, sign * held_ms)
+        for mine, theirs in ((self.emissions_ug, other.emissions_ug), (self.units, other.units)):
+            for name, amount in theirs.items():
+                mine[name] = mine.get(name, 0) + sign * amount
+
     def rows(self) -> tuple[Tally, ...]:
         """As frozen data."""
         return tuple(Tally(component, method, *row) for (component, method), row in self.tallies.items())
@@ -118,42 +130,47 @@ class Account:
 
 @dataclass(slots=True)
 class Totals:
-    """The counters: by device, workload and gap. ``folded`` workloads share the account of OTHER (bounded series)."""
+    """The counters: by device, workload and gap. ``folded`` workloads share the account of OTHER (bounded series);
+    ``pooled`` is what it contains of each: that much is not in an account of its own if it gets one (``pool.py``)."""
 
     devices: dict[str, int] = field(default_factory=dict)
     workloads: dict[Workload, Account] = field(default_factory=dict)
     gaps: dict[tuple[str, GapReason], int] = field(default_factory=dict)
     folded: set[Workload] = field(default_factory=set)
     folded_boot_ns: dict[Workload, int] = field(default_factory=dict)
+    pooled: dict[Workload, Account] = field(default_factory=dict)
 
     def account(self, workload: Workload) -> Account:
         """The account that a workload's energy is added to."""
-        key = OTHER if workload in self.folded else workload
-        account = self.workloads.get(key)
-        if account is None:
-            account = self.workloads[key] = Account()
-        return account
+        return _get(self.workloads, OTHER if workload in self.folded else workload)
 
     def apply(self, booking: Booking, components: Mapping[str, Component], boot_ns: int) -> None:
         """Add a booking. ``components``: of each device in it."""
-        for account in self.workloads.values():
+        for account in (*self.workloads.values(), *self.pooled.values()):
             account.recent_uj = 0
+            account.rank_uj -= account.rank_uj // FADE
         for entry in booking.entries:
             self.devices[entry.device] = self.devices.get(entry.device, 0) + entry.energy_uj
-            account = self.account(entry.workload)
-            account.add(components[entry.device], entry.method, entry.energy_uj, entry.idle_uj, entry.held_ms)
-            account.recent_uj += entry.energy_uj
-            self._touch(entry.workload, account, boot_ns)
+            for account in self._accounts(entry.workload):
+                account.add(components[entry.device], entry.method, entry.energy_uj, entry.idle_uj, entry.held_ms)
+                account.recent_uj += entry.energy_uj
+                account.rank_uj += entry.energy_uj
+                self._touch(entry.workload, account, boot_ns)
         for row in booking.emissions:
-            account = self.account(row.workload)
-            account.emissions_ug[row.basis] = account.emissions_ug.get(row.basis, 0) + row.emissions_ug
+            for account in self._accounts(row.workload):
+                account.emissions_ug[row.basis] = account.emissions_ug.get(row.basis, 0) + row.emissions_ug
         for work in booking.units:
-            account = self.account(work.workload)
-            account.units[work.unit] = account.units.get(work.unit, 0) + work.amount
-            self._touch(work.workload, account, boot_ns)
+            for account in self._accounts(work.workload):
+                account.units[work.unit] = account.units.get(work.unit, 0) + work.amount
+                self._touch(work.workload, account, boot_ns)
         for gap in booking.gaps:
             key = (gap.device, gap.reason)
             self.gaps[key] = self.gaps.get(key, 0) + gap.duration_ms
+
+    def _accounts(self, workload: Workload) -> tuple[Account, ...]:
+        if workload in self.folded:
+            return self.account(workload), _get(self.pooled, workload)
+        return (self.account(workload),)
 
     def _touch(self, workload: Workload, account: Account, boot_ns: int) -> None:
         account.active_boot_ns = boot_ns
@@ -166,10 +183,6 @@ class Totals:
         copy.apply(booking, components, boot_ns)
         return copy
 
-    def only(self, workload: Workload) -> Totals:
-        """The totals of one account, with the same folding."""
-        return Totals(workloads={workload: self.workloads.get(workload, Account())}, folded=self.folded)
-
     def forget(self, before_boot_ns: int) -> None:
         """Drop workloads without a charge since then; their totals stay in the ledger and are read back on return.
 
@@ -179,7 +192,16 @@ class Totals:
         for workload in list(self.workloads):
             if workload.key not in active and workload.kind not in REMAINDERS:
                 del self.workloads[workload]
+                self.pooled.pop(workload, None)
         for workload, boot_ns in list(self.folded_boot_ns.items()):
             if boot_ns < before_boot_ns:
                 self.folded.discard(workload)
                 del self.folded_boot_ns[workload]
+                self.pooled.pop(workload, None)
+
+
+def _get(accounts: dict[Workload, Account], workload: Workload) -> Account:
+    account = accounts.get(workload)
+    if account is None:
+        account = accounts[workload] = Account()
+    return account
