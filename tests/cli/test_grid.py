@@ -1,0 +1,209 @@
+"""``wattledger grid list|show`` as a person and a script use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tracker.cli import layout
+from tracker.cli.main import main
+
+
+class Command:
+    """Runs ``wattledger grid ...`` and keeps what it printed."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def __call__(self, *arguments: str) -> tuple[object, str, str]:
+        with pytest.raises(SystemExit) as end:
+            main(["grid", *arguments])
+        printed = self.capsys.readouterr()
+        return end.value.code, printed.out, printed.err
+
+    def json(self, *arguments: str) -> Any:
+        code, out, err = self(*arguments, "--json")
+        assert (code, err) == (0, "")
+        return json.loads(out, parse_float=Decimal)
+
+
+@pytest.fixture
+def grid(capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(capsys)
+
+
+def test_list_finds_zones_by_a_part_of_a_name(grid: Command) -> None:
+    code, out, err = grid("list", "sweden", "--at", "2026-10-01")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "ZONE                 NAME                    G/KWH  TYPE    TIER  EDITION",
+        "SE                   Sweden                      8  direct     4  EEA 2023",
+        "SE-SE3               Stockholm bidding zone      8  direct     4  EEA 2023",
+        "azure:swedencentral  Gävle                                        tables disagree: set SE-SE3 or SE",
+        "aws:eu-north-1       Stockholm                   8  direct     4  EEA 2023",
+    ]
+
+
+def test_list_marks_what_is_no_official_factor_of_the_zone(grid: Command) -> None:
+    _, out, _ = grid("list", "singapore", "--at", "2026-10-01")
+    assert "SG " in out
+    assert "497  lifecycle     5  Ember 2025*" in out
+    assert "* not this zone's own official factor" in out
+
+
+def test_list_lines_up_with_chinese_names(grid: Command) -> None:
+    """Such a character is two columns wide."""
+    _, out, _ = grid("list", "CN-")
+    rows = [line for line in out.splitlines() if line.startswith("CN-")]
+    assert len(rows) == 38
+    assert len({layout.cells(line.partition(" direct ")[0]) for line in rows}) == 1
+
+
+def test_list_of_everything_prices_every_zone_or_says_why_not(grid: Command) -> None:
+    found = grid.json("list", "--at", "2026-10-01")
+    assert len(found) > 430
+    without = {entry["zone"] for entry in found if entry["location"] is None}
+    assert {"AQ", "aws:us-west-2"} <= without
+    assert all(entry["reason"] for entry in found if entry["location"] is None)
+    assert {"FR", "CAMX", "CN-BJ", "AU-NSW", "JP", "WORLD"} & without == set()
+
+
+def test_list_of_something_misspelt_shows_what_is_like_it(grid: Command) -> None:
+    code, out, _ = grid("list", "germnay")
+    assert code == 0
+    assert "DE    Germany" in out
+    code, out, err = grid("list", "qqqqqqq")
+    assert (code, out) == (2, "")
+    assert err == "wattledger: No zone is like 'qqqqqqq'. List all: wattledger grid list\n"
+
+
+def test_show_says_everything_about_a_factor(grid: Command) -> None:
+    code, out, err = grid("show", "camx", "--at", "2026-10-03T14:00Z")
+    assert (code, err) == (0, "")
+    lines = [line.split(maxsplit=1) for line in out.splitlines() if line.startswith("  ")]
+    said = {words[0]: words[1] for words in lines if len(words) > 1}
+    assert out.startswith("CAMX  WECC California\n  location-based, for 2026-10-03\n")
+    assert said["value"] == "195.03700802971 g/kWh, printed as 429.983 lb/MWh"
+    assert said["type"] == "direct: what power stations emit"
+    assert said["gases"] == "CO2e, GWP of AR5"
+    assert said["losses"] == "not included"
+    assert said["tier"] == "4 of 6, official annual"
+    assert said["edition"] == "eGRID2023 rev2"
+    assert said["period"] == "2023-01-01 to 2023-12-31"
+    assert said["age"] == "2 y 9 m after the end of its period"
+    assert said["licence"].startswith(("public domain", "none stated"))
+    assert "public domain. United States Environmental Protection Agency" in out
+    assert "  residual    196.958356771222893 g/kWh, CO2e, type direct" in out.splitlines()
+    assert "\x1b" not in out, "plain text in a pipe"
+
+
+def test_show_says_what_lower_tiers_would_say(grid: Command) -> None:
+    _, out, _ = grid("show", "FR", "--at", "2026-10-03")
+    ladder = out.partition("What each tier says\n")[2].partition("\n\n")[0].splitlines()
+    assert ladder[1].split() == ["4", "50", "direct", "EEA", "2023", "FR", "(used)"]
+    assert ladder[2].split() == ["5", "41.2", "lifecycle", "Ember", "2025", "FR"]
+    assert ladder[3].split()[0] == "6"
+
+
+def test_show_as_json(grid: Command) -> None:
+    result = grid.json("show", "GB", "--at", "2025-12-31T23:59Z")
+    assert (result["zone"], result["name"], result["at"]) == ("GB", "United Kingdom", "2025-12-31")
+    location = result["location"]
+    assert (location["factor_id"], location["value_g_per_kwh"], location["valid_to"]) == (
+        "desnz2025:GB",
+        177,
+        "2026-01-01",
+    )
+    assert (location["tier"], location["factor_type"], location["includes_td"]) == (4, "direct", False)
+    assert "Open Government Licence v3.0" in location["attribution"]
+    assert result["tiers"]["5"]["factor"]["factor_type"] == "lifecycle"
+    assert result["residual"] == {"factor": None, "reason": "the tables have no residual mix for it"}
+
+
+def test_p11_a_zone_without_a_factor_is_unknown_and_not_the_world(grid: Command) -> None:
+    code, out, _ = grid("show", "AQ")
+    assert code == 0
+    assert "  value       none: no table has a value for it. Emissions are unknown, not zero." in out.splitlines()
+    assert grid.json("show", "AQ")["location"] is None
+
+
+def test_a_residual_mix_that_does_not_exist_says_why(grid: Command) -> None:
+    _, out, _ = grid("show", "NL")
+    assert (
+        "  residual    none: AIB 2024 (published 2025-05-30): no residual mix: full-disclosure regime; not zero" in out
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("show", "Frnace"), "The zone 'Frnace' is not known. Did you mean FR (France)?"),
+        (("show", "us-east-1"), "The zone 'us-east-1' is not known. Did you mean aws:us-east-1 (N. Virginia)?"),
+        (("show", "gcp:me-central1"), "The public tables disagree about gcp:me-central1 (Doha): QA and AE."),
+        (("show", "FR", "--at", "noon"), "'noon' is no date. Write 2026-10-03 or 2026-10-03T14:00Z."),
+        (("list", "--at", "2026-13-01"), "'2026-13-01' is no date."),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_exit_code_2(grid: Command, arguments: tuple[str, ...], sentence: str) -> None:
+    code, out, err = grid(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("wattledger: " + sentence)
+    assert err.count("\n") == 1
+
+
+def on_a_terminal(columns: int, *arguments: str) -> str:
+    """What a person sees on a terminal of that width."""
+    controller, terminal = pty.openpty()
+    command = [sys.executable, "-c", "from tracker.cli.main import main; main()", *arguments]
+    environment = os.environ | {"COLUMNS": str(columns), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen(command, stdout=terminal, stderr=terminal, env=environment) as process:
+        os.close(terminal)
+        seen = b""
+        while True:
+            try:
+                piece = os.read(controller, 65_536)
+            except OSError:  # EIO: the other end is closed
+                break
+            if not piece:
+                break
+            seen += piece
+    os.close(controller)
+    assert process.returncode == 0
+    return seen.decode().replace("\r\n", "\n").replace("\x1b[1m", "").replace("\x1b[0m", "")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("grid", "list", "austr"),
+        ("grid", "list", "cn-"),
+        ("grid", "show", "DE"),
+        (
+            "estimate",
+            "--device-hours",
+            "5840",
+            "--watts",
+            "620",
+            "--zone",
+            "ERCT",
+            "--device",
+            "H100",
+            "--devices",
+            "8",
+        ),
+    ],
+    ids=" ".join,
+)
+def test_lines_fit_the_terminal(columns: int, arguments: tuple[str, ...]) -> None:
+    """Wrapped under themselves, names cut with an ellipsis; only an address may stick out."""
+    lines = [line for line in on_a_terminal(columns, *arguments).splitlines() if "https://" not in line]
+    assert len(lines) > 3
+    assert [line for line in lines if layout.cells(line) > columns] == []

@@ -1,0 +1,114 @@
+"""Factors for the commands that show them: the tables, and how a factor is said to people and to programs."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tracker.codecarbon_facts import codecarbon_facts
+from tracker.core.errors import UsageError
+from tracker.core.factors import Choice, FactorRow
+from tracker.grid.tables import TablesProvider
+
+CONFIDENCE = {
+    "V": "read at the publisher",
+    "V/2": "read at the publisher, copies agree",
+    "2": "second-hand copies agree; not read at the publisher",
+    "M": "not confirmed",
+}
+TYPES = {
+    "direct": "direct: what power stations emit",
+    "lifecycle": "life-cycle: fuel supply and construction included",
+    "unspecified": "not stated where it was read",
+}
+TIERS = {4: "official annual", 5: "generic annual", 6: "world, last resort"}
+
+
+def open_tables(now_s: int) -> TablesProvider:
+    """All tables, codecarbon's too; asked anew, for a command keeps no state."""
+    with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
+        facts = codecarbon_facts("", Path(folder))
+    return TablesProvider(facts.countries, facts.edition, now_s, note=facts.note)
+
+
+def now_s() -> int:
+    return int(time.time())
+
+
+def instant(text: str | None) -> int:
+    """UTC seconds of an ISO date or time; None: now. Raises UsageError."""
+    if text is None:
+        return now_s()
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no date.", "Write 2026-10-03 or 2026-10-03T14:00Z.") from error
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+
+
+def day(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d")
+
+
+def period(row: FactorRow) -> str:
+    """From the first day to the last one."""
+    return f"{day(row.valid_from_s)} to {day(row.valid_to_s - 1)}" if row.valid_to_s else "undated"
+
+
+def grams(value: Decimal | None) -> str:
+    """For a column: at most three decimals."""
+    return "none" if value is None else plain(round(value, 3))
+
+
+def plain(value: Decimal) -> str:
+    """All digits and no more: neither 59.000 nor 5.9E+1."""
+    return f"{value.normalize():f}"
+
+
+def licence(row: FactorRow) -> str:
+    return f"{row.licence}. {row.attribution}" if row.attribution else row.licence
+
+
+def as_json(choice: Choice) -> dict[str, Any]:
+    """Everything that is known about a factor, under the names of the factor tables."""
+    row = choice.row
+    return {
+        "factor_id": row.factor_id,
+        "zone": choice.zone,
+        "factor_zone": row.zone,
+        "value_g_per_kwh": None if row.value_g_per_kwh is None else Decimal(plain(row.value_g_per_kwh)),
+        "value_printed": row.value_printed,
+        "unit_printed": row.unit_printed,
+        "factor_type": row.factor_type,
+        "basis": row.basis,
+        "scheme": row.scheme,
+        "gases": row.gases,
+        "gwp_set": row.gwp_set,
+        "includes_td": row.includes_td,
+        "tier": row.quality_tier,
+        "edition": row.edition,
+        "data_year": row.data_year,
+        "valid_from": day(row.valid_from_s) if row.valid_to_s else None,
+        "valid_to": day(row.valid_to_s) if row.valid_to_s else None,
+        "publisher": row.publisher,
+        "source": row.source,
+        "publisher_url": row.publisher_url,
+        "licence": row.licence,
+        "attribution": row.attribution,
+        "confidence": row.confidence,
+        "flagged": bool(choice.steps),
+        "steps": choice.steps,
+        "cautions": choice.cautions,
+    }
+
+
+def encode(document: Any) -> str:
+    """JSON with decimals as exact numbers."""
+    text = msgspec.json.Encoder(decimal_format="number").encode(document)
+    return msgspec.json.format(text, indent=2).decode()
