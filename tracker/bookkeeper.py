@@ -81,10 +81,8 @@ class Bookkeeper:
         now: Moment,
     ) -> bool:
         """Commit what is pending together with the cursors it reaches. False: it waits for the next time."""
-        boot_ns = now.boot_ns
         self.components.update({key: sensor.component for key, sensor in sensors.items()})
-        for workload, unit, amount in self._reported():  # told at most one booking ago: they belong to the open slot
-            self.pending.report(until_ms // SLOT_MS * SLOT_S, workload, unit, amount)
+        self._take_reports(until_ms)
         entries = self.pending.entry_rows()
         emissions, factors, remainders = self._weigh(entries, now.wall_ns // NS_PER_S)
         booking = Booking(
@@ -103,20 +101,29 @@ class Bookkeeper:
             self._exchange()
             self._ledger.book(replace(booking, meta={**meta, **pool.store(self.totals, booking, self.components)}))
         except LedgerError as error:  # a refused booking is a bug; it must not stop the measuring either
-            self._wait(booking, boot_ns, str(error))
+            self._wait(booking, now.boot_ns, str(error))
             return False
-        self.pending = Pending()
-        self._remainders = {
-            w: rest for w, rest in remainders.items() if w in self.totals.workloads or w in self.totals.folded
-        }
         self._known_sensors.update(sensors)
         self._known_factors.update(factors)
+        self._settle(booking, remainders, now)
+        return True
+
+    def _settle(self, booking: Booking, remainders: Mapping[Workload, int], now: Moment) -> None:
+        """A booking is committed: count it, and show it."""
+        boot_ns = now.boot_ns
+        self.pending = Pending()
+        kept = self.totals.workloads.keys() | self.totals.folded
+        self._remainders = {workload: rest for workload, rest in remainders.items() if workload in kept}
         self.totals.apply(booking, self.components, boot_ns)
         self.totals.forget(boot_ns - LINGER_NS)
         self.health = LedgerHealth(ok=True, commit_wall_s=now.wall_ns / NS_PER_S, size_bytes=self._ledger.size_bytes())
         self._show(self.totals, boot_ns)
         self._booked_boot_ns = boot_ns
-        return True
+
+    def _take_reports(self, until_ms: int) -> None:
+        """What workloads reported at most one booking ago belongs to the open slot."""
+        for workload, unit, amount in self._reported():
+            self.pending.report(until_ms // SLOT_MS * SLOT_S, workload, unit, amount)
 
     def _wait(self, booking: Booking, boot_ns: int, message: str) -> None:
         """The ledger could not take it: measuring goes on, and what is shown goes on from memory."""
