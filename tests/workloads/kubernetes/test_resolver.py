@@ -23,7 +23,6 @@ from tests.workloads.world import Node as World
 from tracker.clock import now
 from tracker.core.model import Finding, Kind, Level, Moment, Workload
 from tracker.workloads.interface import Allocation, Identity
-from tracker.workloads.kubernetes.kubelet import Transport
 from tracker.workloads.kubernetes.resolver import KubernetesResolver, Options
 
 GPU = "GPU-8f2c1d90-3e5a-4b17-9c2e-5da9abb5176"
@@ -119,12 +118,11 @@ def test_all_three_sources_together(cluster: Cluster) -> None:
     }
 
 
-@pytest.mark.parametrize("transport", ["builtin", "grpcio"])
-def test_two_pods_on_one_gpu_hold_it_both(cluster: Cluster, transport: Transport) -> None:
+def test_two_pods_on_one_gpu_hold_it_both(cluster: Cluster) -> None:
     cluster.add_pod("a", UID, log=True)
     cluster.add_pod("b", NEXT_UID, log=True)
     cluster.kubelet.data = answer(pod("ml", "a", f"{GPU}1::0", f"{GPU}1::3"), pod("ml", "b", f"{GPU}1::1"))
-    resolver = cluster.resolver(transport=transport)
+    resolver = cluster.resolver()
     resolver.check()
     assert held(resolver) == [(f"{GPU}1", f"pod/{UID}"), (f"{GPU}1", f"pod/{NEXT_UID}")]
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Literal
 
 from tracker.workloads.kubernetes.deadline import Deadline
 from tracker.workloads.kubernetes.podresources import METHOD, PodDevices, parse_list
 from tracker.workloads.kubernetes.trouble import PRIVILEGE, Trouble
 from tracker.workloads.learner import Clock
-
-Transport = Literal["builtin", "grpcio"]
 
 SOCKET = "kubelet.sock"
 DEADLINE_S = 5.0
@@ -27,8 +25,8 @@ MOUNT = (
 class Kubelet:
     """Asks one kubelet. Not for several threads at once."""
 
-    def __init__(self, folder: Path, transport: Transport, clock: Clock) -> None:
-        self._folder, self._transport, self._clock = folder, transport, clock
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder, self._clock = folder, clock
         self._last: tuple[bytes, tuple[PodDevices, ...]] = (b"", ())
 
     def pods(self) -> tuple[PodDevices, ...]:
@@ -41,6 +39,8 @@ class Kubelet:
         except OSError as error:
             remedy = MOUNT.format(folder=self._folder)
             raise Trouble("absent", f"There is no kubelet socket at {path}.", remedy) from error
+        if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):  # connect(2) would say so, the library would not
+            raise Trouble("denied", f"The socket {path} may not be used.", PRIVILEGE)
         data = self._call(str(path))
         if data != self._last[0]:
             try:
@@ -50,11 +50,6 @@ class Kubelet:
         return self._last[1]
 
     def _call(self, path: str) -> bytes:
-        deadline = Deadline(self._clock, DEADLINE_S)
-        if self._transport == "grpcio":
-            from tracker.workloads.kubernetes import unary_grpcio  # noqa: PLC0415 - and grpcio with it
+        from tracker.workloads.kubernetes import unary  # noqa: PLC0415 - and grpcio with it
 
-            return unary_grpcio.call(path, METHOD, deadline, MAX_BYTES)
-        from tracker.workloads.kubernetes import unary  # noqa: PLC0415 - not needed where no kubelet is
-
-        return unary.call(path, METHOD, deadline, MAX_BYTES)
+        return unary.call(path, METHOD, Deadline(self._clock, DEADLINE_S), MAX_BYTES)

@@ -29,7 +29,7 @@ from tracker.workloads.interface import Allocation, Identity, Resolver
 from tracker.workloads.kubernetes import checks
 from tracker.workloads.kubernetes.api import ApiServer, find_place
 from tracker.workloads.kubernetes.directory import Directory
-from tracker.workloads.kubernetes.kubelet import Kubelet, Transport
+from tracker.workloads.kubernetes.kubelet import Kubelet
 from tracker.workloads.kubernetes.podlogs import LogPod, read_pods
 from tracker.workloads.kubernetes.podresources import PodDevices
 from tracker.workloads.kubernetes.poller import Health, Poller
@@ -52,8 +52,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     kubelet_dir: str = "/var/lib/kubelet/pod-resources"
     #: Seconds between two questions to the kubelet, which limits how often it answers.
     kubelet_period_s: Annotated[float, msgspec.Meta(ge=10)] = 10.0
-    #: How the kubelet is called: by the daemon itself, or with the grpcio library, which must then be installed.
-    transport: Transport = "builtin"
     #: Folder that the kubelet writes the logs of pods to, as mounted here.
     pod_logs_dir: str = "/var/log/pods"
     #: Whether the API server is asked at all.
@@ -85,7 +83,7 @@ class KubernetesResolver(Resolver):
         self._environ = os.environ if environ is None else environ
         self._lock = threading.Lock()  # around everything that is learned
         self._directory = Directory()
-        self._kubelet = Kubelet(Path(options.kubelet_dir), options.transport, clock)
+        self._kubelet = Kubelet(Path(options.kubelet_dir), clock)
         self._api: ApiServer | None = None
         self._pods: tuple[PodDevices, ...] = ()  # the kubelet's last answer
         self._doubted = False  # the answer after it was empty
