@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.workloads.scheduler import pod, uid
 from tests.workloads.world import Node
 from tracker import registry, wiring
 from tracker.config import Config, load
+from tracker.core.errors import UsageError
+from tracker.core.model import Own
+from tracker.workloads.observer import CgroupObserver
 
 
 def config_of(folder: Path, text: str = "", environ: dict[str, str] | None = None) -> Config:
@@ -36,6 +40,48 @@ def test_every_resolver_has_a_section(node: Node, tmp_path: Path, name: str) -> 
     config = config_of(tmp_path, f"[workloads.{name}]\n")
     assert list(config.workloads.resolvers) == [name]
     wiring.cgroup_observer(config).close()
+
+
+def owned(folder: Path, text: str = "", cgroup: str = "/") -> CgroupObserver:
+    process = folder / "proc" / "self"
+    process.mkdir(exist_ok=True)
+    (process / "cgroup").write_text(f"0::{cgroup}\n")
+    return wiring.cgroup_observer(config_of(folder, f"[workloads]\nown_only = true\n{text}"))
+
+
+def test_a_sidecar_is_told_its_pod_by_the_downward_api(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("POD_UID", uid("a")), ("POD_NAME", "trainer-0"), ("POD_NAMESPACE", "nlp")):
+        monkeypatch.setenv(name, value)
+    node.hold(node.make(f"/kubepods/pod{uid('a')}"), 9)
+    observer = owned(tmp_path, "gpu_replicas = 2\n")
+    seen = node.tick_with(observer, {})
+    assert seen.own == Own(frozenset({pod("a")}), 2)
+    named = {each.workload.key: each.workload.name for each in observer.named()}
+    assert named == {pod("a"): "trainer-0"}
+    observer.close()
+
+
+@pytest.mark.parametrize("key", [f"container/{'c' * 64}", "slurm/211"])
+def test_a_sidecar_may_live_in_a_container_or_a_job(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.delenv("POD_UID", raising=False)
+    cgroup = {"container": f"/docker/{'c' * 64}", "slurm": "/slurm/uid_1/job_211/step_0"}[key.partition("/")[0]]
+    observer = owned(tmp_path, cgroup=cgroup)
+    seen = node.tick_with(observer, {})
+    assert seen.own == Own(frozenset({key}))
+    observer.close()
+
+
+def test_a_sidecar_that_does_not_know_whose_it_is_does_not_start(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would book the whole node, or nothing, and nobody would notice."""
+    monkeypatch.delenv("POD_UID", raising=False)
+    with pytest.raises(UsageError, match=r"fieldPath: metadata\.uid"):
+        owned(tmp_path)
 
 
 def test_rules_carry_the_line_they_stand_on(tmp_path: Path) -> None:

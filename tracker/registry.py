@@ -7,6 +7,8 @@ from tracker.sources import demo, estimate, nvml, rapl
 from tracker.sources.interface import Source
 from tracker.workloads import containers
 from tracker.workloads.interface import Resolver
+from tracker.workloads.kubernetes import downward
+from tracker.workloads.kubernetes import resolver as kubernetes
 from tracker.workloads.slurm import resolver as slurm
 
 #: Sources that are used when their hardware is present, with the type of their section ``[sources.<name>]``.
@@ -22,12 +24,19 @@ DEMO: tuple[type[Source], type] = (demo.DemoSource, demo.Options)
 #: What names the workloads of a cluster manager or container engine, asked in this order, with the type of its section
 #: ``[workloads.<name>]``.
 RESOLVERS: tuple[tuple[type[Resolver], type], ...] = (
+    (kubernetes.KubernetesResolver, kubernetes.Options),
     (slurm.SlurmResolver, slurm.Options),
     (containers.EnginesResolver, containers.Options),
 )
+
+#: What names the own pod of a sidecar; used with ``workloads.own_only``, before the others.
+SIDECAR: tuple[type[downward.DownwardResolver], type] = (downward.DownwardResolver, downward.Options)
 
 #: Where grid factors come from, by the name in ``[grid] provider``.
 GRID = {TablesProvider.name: TablesProvider}
 
 SOURCE_OPTIONS: dict[str, type] = {source.name: options for source, options in SOURCES}
-RESOLVER_OPTIONS: dict[str, type] = {resolver.name: options for resolver, options in RESOLVERS}
+RESOLVER_OPTIONS: dict[str, type] = {
+    **{resolver.name: options for resolver, options in RESOLVERS},
+    downward.DownwardResolver.name: downward.Options,
+}

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import inspect
 import os
+from typing import TypeVar
 
 from tracker import __version__, clock, registry
 from tracker.agent import Settings
 from tracker.codecarbon_facts import CodecarbonFacts, codecarbon_facts
 from tracker.config import Config
 from tracker.core.errors import UsageError
-from tracker.core.model import Component
+from tracker.core.model import Component, Kind
 from tracker.core.rules import Rule, parse_rules
 from tracker.grid.interface import GridProvider
 from tracker.sources.cpuinfo import read_cpu_model
 from tracker.sources.interface import Source, SourceContext
 from tracker.sysfs import Roots, read_text
 from tracker.workloads.demo import DemoObserver
-from tracker.workloads.interface import Observer, Resolver
+from tracker.workloads.interface import Identity, Observer, Resolver
+from tracker.workloads.kubernetes.downward import OwnPod
 from tracker.workloads.observer import CgroupObserver, Options
+from tracker.workloads.own import OwnWork
+from tracker.workloads.paths import RELATIVE, identify_process
 
 WORLD = "WORLD"
+
+_Resolver = TypeVar("_Resolver", bound=Resolver)
 
 
 def roots_of(config: Config) -> Roots:
@@ -96,12 +102,36 @@ def observer_for(config: Config, *, demo: bool) -> Observer:
 
 def cgroup_observer(config: Config) -> CgroupObserver:
     """The observer of a real node, not started."""
-    options = Options(units=config.workloads.units)
     resolvers = [_resolver(each, options, config) for each, options in registry.RESOLVERS]
-    return CgroupObserver(roots_of(config), options, resolvers, rules_of(config))
+    own = None
+    if config.workloads.own_only:
+        resolver, options = registry.SIDECAR
+        sidecar = _resolver(resolver, options, config)
+        resolvers.insert(0, sidecar)
+        pod = sidecar.own
+        fenced = pod is not None and pod.devices is not None
+        own = OwnWork(_own_identity(pod, config), roots_of(config), config.workloads.gpu_replicas, fenced=fenced)
+    settings = Options(units=config.workloads.units)
+    return CgroupObserver(roots_of(config), settings, resolvers, rules_of(config), own)
 
 
-def _resolver(resolver: type[Resolver], options: type, config: Config) -> Resolver:
+def _own_identity(pod: OwnPod | None, config: Config) -> Identity:
+    """What a sidecar books: its pod, else the container or job that this process is in. Raises UsageError."""
+    if pod is not None:
+        return pod.identity
+    try:
+        found = identify_process(read_text(config.node.procfs / "self/cgroup"))
+    except OSError:
+        found = RELATIVE
+    if found.kind in {Kind.POD, Kind.CONTAINER, Kind.SLURM}:
+        return found
+    raise UsageError(
+        "workloads.own_only is set, but nothing says which pod, container or job this process is in.",
+        "In a pod set POD_UID: env: [{name: POD_UID, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}].",
+    )
+
+
+def _resolver(resolver: type[_Resolver], options: type, config: Config) -> _Resolver:
     """Made of its section, or of its defaults, and of what else its constructor names."""
     section = config.workloads.resolvers.get(resolver.name) or options()
     parts = {"options": section, "roots": roots_of(config), "clock": clock.now, "environ": os.environ}

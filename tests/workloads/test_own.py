@@ -24,8 +24,8 @@ def node(tmp_path: Path) -> Node:
     return Node(tmp_path)
 
 
-def sidecar(node: Node, gpu_parts: int = 1, *resolvers: Scheduler) -> CgroupObserver:
-    return CgroupObserver(node.roots, None, resolvers, own=OwnWork(MINE, node.roots, gpu_parts))
+def sidecar(node: Node, gpu_parts: int = 1, *resolvers: Scheduler, fenced: bool = False) -> CgroupObserver:
+    return CgroupObserver(node.roots, None, resolvers, own=OwnWork(MINE, node.roots, gpu_parts, fenced=fenced))
 
 
 def inside_a_container(node: Node) -> None:
@@ -87,6 +87,15 @@ def test_another_pods_gpu_is_not_booked(node: Node) -> None:
     for device in ("GPU-0", "GPU-1"):
         assert seen.own is not None
         assert keep(Component.GPU, split(Component.GPU, device, 700, 70, 5_000, seen), seen.own) == ()
+    observer.close()
+
+
+def test_inside_a_container_gpus_are_numbered_anew(node: Node) -> None:
+    """/dev/nvidia3 is GPU 0 of the driver here; GPU 0 of the kubelet is another pod's."""
+    observer = sidecar(node, 1, Scheduler({"index:3": ["a"], "index:0": ["b"]}), fenced=True)
+    seen = node.tick_with(observer, {"GPU-0": DeviceUse("GPU-0", index=0)})
+    assert [holder.workload.key for holder in seen.gpu["GPU-0"].holders] == [pod("a")]
+    assert not any(finding.subject == "allocations" for finding in observer.check())
     observer.close()
 
 

@@ -16,6 +16,9 @@ _NODE_FLAGS = (
     click.option("--state-dir", "node__state_dir", metavar="DIR", help="Where the ledger lives."),
     click.option("--path.sysfs", "node__sysfs", metavar="DIR", help="The host's /sys, in a container."),
     click.option("--path.procfs", "node__procfs", metavar="DIR", help="The host's /proc, in a container."),
+    click.option(
+        "--own-only", "workloads__own_only", is_flag=True, default=None, help="As a sidecar: the own pod's share alone."
+    ),
 )
 
 

@@ -17,10 +17,11 @@ _NO_CLAIMS: Mapping[int, Workload] = {}
 
 class Gpus:
     """``namespaced``: the cgroup paths of processes are relative to a container's. ``hidden``: in a PID namespace of
-    its own, where the driver may show no processes."""
+    its own, where the driver may show no processes. ``fenced``: the key of the work to which all GPUs belong that the
+    driver shows here; they are numbered anew then, and numbers from outside mean nothing."""
 
-    def __init__(self, procfs: Path, names: Names, *, namespaced: bool, hidden: bool) -> None:
-        self._names, self._hidden = names, hidden
+    def __init__(self, procfs: Path, names: Names, *, namespaced: bool, hidden: bool, fenced: str = "") -> None:
+        self._names, self._hidden, self._fenced = names, hidden, fenced
         self._owners = Owners(procfs, namespaced=namespaced)
         self._seen = False  # a process on any GPU, ever: then the driver does show them
         self._unknown: tuple[str, ...] = ()
@@ -70,12 +71,15 @@ class Gpus:
         given: dict[str, dict[str, Workload]] = {}
         unknown: dict[str, None] = {}
         for allocation in self._names.allocations():
-            device = by_index.get(allocation.device, allocation.device)
-            if device in places or _is_gpu(device):
-                workload = self._names.given(allocation.workload)
-                given.setdefault(device, {})[workload.key] = workload
-            if device not in places:
-                unknown[allocation.device] = None
+            devices = [by_index.get(allocation.device, allocation.device)]
+            if self._fenced and allocation.device.startswith("index:"):
+                devices = [*uses] if allocation.workload.key == self._fenced else []
+            for device in devices:
+                if device in places or _is_gpu(device):
+                    workload = self._names.given(allocation.workload)
+                    given.setdefault(device, {})[workload.key] = workload
+                if device not in places:
+                    unknown[allocation.device] = None
         self._unknown = tuple(unknown)
         return {device: list(workloads.values()) for device, workloads in given.items()}
 

@@ -23,10 +23,11 @@ from tracker.workloads.interface import Identity
 
 
 class OwnWork:
-    """``identity``: of the own pod, container or job. ``gpu_parts``: how many share each of its GPUs, unseen."""
+    """``identity``: of the own pod, container or job. ``gpu_parts``: how many share each of its GPUs, unseen.
+    ``fenced``: the driver shows no GPUs here but its own."""
 
-    def __init__(self, identity: Identity, roots: Roots, gpu_parts: int) -> None:
-        self.identity = identity
+    def __init__(self, identity: Identity, roots: Roots, gpu_parts: int, *, fenced: bool = False) -> None:
+        self.identity, self.fenced = identity, fenced
         self._roots, self._gpu_parts = roots, gpu_parts
 
     def booked(self, runs: Iterable[str]) -> Own:
