@@ -126,6 +126,14 @@ def test_location_and_market_stand_side_by_side(estimate: Command) -> None:
     assert "\x1b" not in out, "plain text in a pipe"
 
 
+def test_little_is_not_nothing(estimate: Command) -> None:
+    """One answer of 0.3 Wh."""
+    _, out, _ = estimate("--kwh 0.0003 --pue 1 --intensity-g-per-kwh 57 --market-g-per-kwh 0")
+    assert "  IT                     0.000300000  0.0003 kWh as stated" in out.splitlines()
+    assert "  location-based         0.000017100  57 g/kWh, as stated" in out.splitlines()
+    assert "  market-based                 0.000  0 g/kWh, as stated" in out.splitlines()
+
+
 def test_columns_line_up_and_nothing_is_wrapped_in_a_pipe(estimate: Command) -> None:
     _, out, _ = estimate("--device-hours 12345678 --watts 700 --zone FR --device B200")
     table = [line for line in out.splitlines() if line.startswith(("  IT ", "  facility ", "  location", "  embodied"))]
@@ -191,6 +199,7 @@ def test_an_own_figure_for_a_device(estimate: Command) -> None:
         ("--kwh 1 --zone Frnace", "The zone 'Frnace' is not known. Did you mean FR (France)?"),
         ("--kwh 1 --zone aws:us-west-2", "The public tables disagree about aws:us-west-2 (Oregon)"),
         ("--kwh 1 --zone FR --date yesterday", "'yesterday' is no date."),
+        ("--kwh 1 --zone FR --date 0001-01-01T00:00+23:59", "No factor is of 0001-01-01T00:00+23:59."),
         ("--kwh 1 --zone FR --device H10", "No figure is known for the device 'H10'. Did you mean H100"),
         ("--kwh 1 --zone FR --devices 8", "Of which device? Add --device NAME."),
         ("--kwh 1 --zone FR --device H100 --devices 0", "--devices 0 is not a whole number from 1 up."),

@@ -123,7 +123,7 @@ def test_upstream_is_lifecycle_less_direct() -> None:
 
 
 def test_upstream_below_zero_is_zero_and_flagged() -> None:
-    """France 2023: life-cycle 41.2 against direct 50 says that the two have different boundaries, not that fuel supply
+    """Life-cycle 41.2 against direct 50 says that the two are of different years and boundaries, not that fuel supply
     takes carbon out of the air."""
     assert upstream(KWH, Decimal("41.2"), Decimal(50)) == Upstream(Fraction(0), clamped=True)
 

@@ -107,4 +107,4 @@ def test_hardware_without_its_numbers_says_which_one_is_missing() -> None:
 def test_devices_that_outlive_their_life_are_noticed() -> None:
     worn = of(CAMX, RESIDUAL, hardware=Hardware(H100, 43_801 * H_MS, 1))
     assert worn.embodied.emissions_g is not None
-    assert worn.embodied.note.startswith("Held longer than 1 devices live")
+    assert worn.embodied.note == "The devices were held longer than they live (43800 h x 1): is the lifetime right?"

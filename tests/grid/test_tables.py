@@ -181,11 +181,16 @@ def test_an_unknown_zone_is_an_error_and_not_the_world() -> None:
         provider().factor("Frnace", NOW_S)
 
 
+def test_a_cloud_region_that_tables_disagree_about_stops_the_start() -> None:
+    with pytest.raises(UnknownZone, match="US-NW-PACW and US-NW-BPAT"):
+        provider().factor("aws:us-west-2", NOW_S)
+
+
 def test_check_says_what_is_there_and_what_to_set() -> None:
     official, generic = provider().check()
     assert official.level is generic.level is Level.OK
-    assert official.message.startswith("Official yearly factors of 100 zones (tier 4): Australia NGA, CEA (India)")
-    assert generic.message == "Generic averages of 16 zones (tier 5): Ember, Our World in Data (Ember)."
+    assert official.message == "Official yearly factors of 100 zones, from 8 publishers (tier 4)."
+    assert generic.message == "Generic averages of 16 zones, from 2 publishers (tier 5)."
     *_, zone = provider(assumed=True).check()
     assert zone.level is Level.WARN
     assert zone.remedy.startswith('Set zone = "<ISO country code>"')

@@ -121,8 +121,9 @@ def _method(question: Question) -> str:
 
 def _how_much(question: Question) -> str:
     if question.watts is None or question.device_hours is None:
-        return f"{_kwh(question.energy_it_uj).normalize():,f} kWh as stated"
-    return f"{question.device_hours.normalize():,f} device-hours x {question.watts.normalize():,f} W"
+        return f"{_kwh(question.energy_it_uj):,f} kWh as stated"
+    hours, watts = (Decimal(factors.plain(number)) for number in (question.device_hours, question.watts))
+    return f"{hours:,f} device-hours x {watts:,f} W"
 
 
 def _plain_pue(question: Question) -> str:
@@ -153,8 +154,9 @@ def _shown(figure: Figure) -> str:
 
 
 def _amount(value: Decimal) -> str:
-    """Three decimals; six where there is less than one."""
-    return f"{value:,.3f}" if value >= 1 else f"{value:,.6f}"
+    """Three decimals, six where there is less than one, nine where there is less than a thousandth."""
+    places = 3 if value >= 1 or not value else 6 if value >= Decimal("0.001") else 9
+    return f"{value:,.{places}f}"
 
 
 def _kg(figure: Figure) -> Decimal | None:

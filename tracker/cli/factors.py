@@ -14,7 +14,8 @@ import msgspec
 from tracker.codecarbon_facts import codecarbon_facts
 from tracker.core.errors import UsageError
 from tracker.core.factors import Choice, FactorRow
-from tracker.grid.tables import TablesProvider
+from tracker.grid.shipped import read_factors
+from tracker.grid.tables import TablesProvider, generic_rows
 
 CONFIDENCE = {
     "V": "read at the publisher",
@@ -27,6 +28,7 @@ TYPES = {
     "lifecycle": "life-cycle: fuel supply and construction included",
     "unspecified": "not stated where it was read",
 }
+_FIRST_YEAR, _LAST_YEAR = 1990, 2100
 TIERS = {4: "official annual", 5: "generic annual", 6: "world, last resort"}
 
 
@@ -34,7 +36,8 @@ def open_tables(now_s: int) -> TablesProvider:
     """All tables, codecarbon's too; asked anew, for a command keeps no state."""
     with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
         facts = codecarbon_facts("", Path(folder))
-    return TablesProvider(facts.countries, facts.edition, now_s, note=facts.note)
+    rows = (*read_factors(), *generic_rows(facts.countries, facts.edition))  # read once, for many zones
+    return TablesProvider({}, facts.edition, now_s, note=facts.note, rows=rows)
 
 
 def now_s() -> int:
@@ -48,7 +51,9 @@ def instant(text: str | None) -> int:
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(f"{text!r} is no date.", "Write 2026-10-03 or 2026-10-03T14:00Z.") from error
+        raise UsageError(f"{text[:40]!r} is no date.", "Write 2026-10-03 or 2026-10-03T14:00Z.") from error
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise UsageError(f"No factor is of {text[:40]}.", f"The year lies between {_FIRST_YEAR} and {_LAST_YEAR}.")
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
 
 
@@ -68,7 +73,8 @@ def grams(value: Decimal | None) -> str:
 
 def plain(value: Decimal) -> str:
     """All digits and no more: neither 59.000 nor 5.9E+1."""
-    return f"{value.normalize():f}"
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def licence(row: FactorRow) -> str:

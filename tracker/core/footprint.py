@@ -133,7 +133,8 @@ def _no_figure(device: Device) -> str:
 def _worn_out(hardware: Hardware) -> str:
     """More time than the devices have: not refused, for lives differ, but said."""
     if hardware.count and hardware.held_ms and hardware.held_ms > hardware.count * hardware.lifetime_h * MS_PER_H:
-        return f"Held longer than {hardware.count} devices live ({hardware.lifetime_h} h each): is the lifetime right?"
+        life = f"{hardware.lifetime_h} h x {hardware.count}"
+        return f"The devices were held longer than they live ({life}): is the lifetime right?"
     return ""
 
 

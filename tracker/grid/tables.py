@@ -178,8 +178,8 @@ def _check_tier(rows: Sequence[FactorRow], tier: int, what: str) -> Finding:
     found = [row for row in rows if row.quality_tier == tier]
     if not found:
         return Finding(Level.FAIL, "grid", f"{what}: there are none (tier {tier}).", "Reinstall wattledger.")
-    sources = ", ".join(sorted({row.publisher for row in found}))
-    return Finding(Level.OK, "grid", f"{what} of {len({row.zone for row in found})} zones (tier {tier}): {sources}.")
+    zones, publishers = len({row.zone for row in found}), len({row.publisher for row in found})
+    return Finding(Level.OK, "grid", f"{what} of {zones} zones, from {publishers} publishers (tier {tier}).")
 
 
 def _problem(annual: AnnualIntensity) -> str:
