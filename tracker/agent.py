@@ -116,6 +116,9 @@ class Agent:
         self._end_tick(now, window)
         if commit:
             self._commit(now)
+            resting = roster.idle_feeds()
+            for feed in self._feeds:
+                feed.rest(resting=feed.name in resting)
         powers = {k: d.power_mw for k, d in roster.booked_devices().items() if d.power_mw is not None}
         if powers or self._history:  # the first look has no power yet, and a chart should not begin at nothing
             self._history.append(PowerPoint(now.wall_ns / NS_PER_S, powers))

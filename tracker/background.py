@@ -24,6 +24,8 @@ QUEUE_BATCHES = 600
 RETRY_ABSENT_S = 60.0
 RETRY_MIN_S, RETRY_MAX_S = 1.0, 60.0
 HANG_PERIODS = 5
+#: Between two reads of a source of which nothing is booked.
+REST_NS = 60 * NS_PER_S
 #: How often a source that works is asked what else it has to say (a lost GPU, an unreadable zone).
 CHECK_NS = 60 * NS_PER_S
 
@@ -53,6 +55,7 @@ class Runner(Feed):
         self._thread = threading.Thread(target=self._run, name=f"source-{source.name}", daemon=True)
         self._call_began_ns: int | None = None
         self._reported = False
+        self._resting = False
         self._errors: dict[str, int] = {}
         self._error: WattledgerError | None = None
         self._last_success: Moment | None = None
@@ -82,6 +85,9 @@ class Runner(Feed):
         if batches and inventory is not None and all(batch.sensors is None for batch in batches):
             batches[0] = replace(batches[0], sensors=inventory)  # the batch that carried it fell off the full queue
         return batches
+
+    def rest(self, *, resting: bool) -> None:
+        self._resting = resting
 
     def reported(self) -> bool:
         return self._reported
@@ -122,7 +128,8 @@ class Runner(Feed):
 
     def _is_fresh(self, now: Moment) -> bool:
         last = self._last_success
-        return last is not None and now.mono_ns - last.mono_ns <= max(HANG_PERIODS * self.period_ns, 10 * NS_PER_S)
+        period_ns = max(self.period_ns, REST_NS) if self._resting else self.period_ns
+        return last is not None and now.mono_ns - last.mono_ns <= max(HANG_PERIODS * period_ns, 10 * NS_PER_S)
 
     def _hangs(self, now: Moment) -> bool:
         began = self._call_began_ns
@@ -157,7 +164,9 @@ class Runner(Feed):
             while not self._stop.is_set():
                 self._read()
                 now_ns = self._clock().mono_ns
-                due_ns = next_deadline(due_ns, now_ns, self.period_ns)
+                due_ns = next_deadline(
+                    due_ns, now_ns, max(self.period_ns, REST_NS) if self._resting else self.period_ns
+                )
                 self._stop.wait((due_ns - now_ns) / NS_PER_S)
         except WattledgerError as error:
             return error

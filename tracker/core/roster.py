@@ -13,7 +13,7 @@ from tracker.core import cover, track
 from tracker.core.accounts import Pending
 from tracker.core.charging import Window, record_gap
 from tracker.core.device import VOID, Device, Past, meet, valid_counter
-from tracker.core.model import Cursor, Gap, GapReason, Missing, Reading, Sensor
+from tracker.core.model import Cursor, Gap, GapReason, Method, Missing, Reading, Sensor
 
 
 class Roster:
@@ -64,8 +64,8 @@ class Roster:
         return device if new else None
 
     def overdue(self, now_boot_ns: int, troubles: Mapping[str, GapReason | None]) -> None:
-        """Note for every device that nothing came for too long. ``troubles``: of each feed as a whole."""
-        for key, device in self.devices.items():
+        """Note for every booked device that nothing came for too long. ``troubles``: of each feed as a whole."""
+        for key, device in self.booked_devices().items():
             listed = key in self._inventories.get(device.feed, {})
             device.overdue(now_boot_ns, troubles[device.feed] if listed else GapReason.LOST)
 
@@ -107,6 +107,16 @@ class Roster:
         for device in leaving:
             device.displaced_ns = now_boot_ns
         self.booked = self._chosen
+
+    def idle_feeds(self) -> frozenset[str]:
+        """The feeds of models of which nothing is booked: a sensor that measures stands in their place."""
+        return frozenset(
+            feed
+            for feed, inventory in self._inventories.items()
+            if inventory
+            and not self.booked & inventory.keys()
+            and all(sensor.method is Method.MODELLED for sensor in inventory.values())
+        )
 
     def cursors(self, boot_id: str, offset_ns: int) -> tuple[list[Cursor], list[Cursor]]:
         """What to store: the cursors of the booked devices, and void ones for those whose place is taken."""

@@ -83,6 +83,9 @@ class Feed(ABC):
     def reported(self) -> bool:
         """Whether the first read has ended, well or not."""
 
+    def rest(self, *, resting: bool) -> None:  # noqa: B027 - a hook
+        """Read rarely while nothing of this source is booked."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceContext:
