@@ -57,6 +57,6 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     nvml = FakeNvml(tmp_path / "nvml", gpus, virtual=False)
     machine = Machine.xeon(tmp_path / "machine")
     with contextlib.ExitStack() as stack:
-        stack.enter_context(machine.run())
         stack.callback(machine.close)
+        stack.enter_context(machine.run())
         yield Rig(tmp_path, nvml, machine)

@@ -40,6 +40,7 @@ def test_every_joule_is_exported_charged_and_booked(rig: Rig) -> None:
         daemon.wait_ready()
         gpu = rig.nvml.gpus[0].uuid
         until(lambda: total(daemon.series(), DEVICE, device=gpu) > 900, "three seconds of 300 W were booked")
+        until(lambda: total(daemon.series(), DEVICE, component="dram") > 0, "so was the memory")
         series = daemon.series()
         assert round(total(series, DEVICE), 3) == round(total(series, WORKLOAD), 3)
         assert abs(total(series, "wattledger_device_power_watts", device=gpu) - 300) < 15
