@@ -10,7 +10,7 @@ help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
 
 run: setup-run   ## start the daemon on this machine (ARGS="--demo" for a simulated node)
-	@exec $(BIN)/wattledger run --state-dir state $(ARGS)
+	@MALLOC_ARENA_MAX=1 exec $(BIN)/wattledger run --state-dir state $(ARGS)
 
 demo:            ## the same on a simulated 8-GPU node
 	@$(MAKE) --no-print-directory run ARGS="--demo"
