@@ -29,7 +29,8 @@ def node(tmp_path: Path) -> Node:
 
 def test_every_resolver_is_made_and_ends_without_its_system(node: Node, tmp_path: Path) -> None:
     """Absent sections are automatic: on a node without cluster or engine nothing happens and nothing fails."""
-    observer = wiring.observer_for(config_of(tmp_path), demo=False)
+    config = config_of(tmp_path)
+    observer = wiring.observer_for(config, wiring.declared_for(config))
     node.tick_with(observer, {})
     observer.check()
     observer.close()
@@ -39,14 +40,15 @@ def test_every_resolver_is_made_and_ends_without_its_system(node: Node, tmp_path
 def test_every_resolver_has_a_section(node: Node, tmp_path: Path, name: str) -> None:
     config = config_of(tmp_path, f"[workloads.{name}]\n")
     assert list(config.workloads.resolvers) == [name]
-    wiring.cgroup_observer(config).close()
+    wiring.cgroup_observer(config, wiring.declared_for(config)).close()
 
 
 def owned(folder: Path, text: str = "", cgroup: str = "/") -> CgroupObserver:
     process = folder / "proc" / "self"
     process.mkdir(exist_ok=True)
     (process / "cgroup").write_text(f"0::{cgroup}\n")
-    return wiring.cgroup_observer(config_of(folder, f"[workloads]\nown_only = true\n{text}"))
+    config = config_of(folder, f"[workloads]\nown_only = true\n{text}")
+    return wiring.cgroup_observer(config, wiring.declared_for(config))
 
 
 def test_a_sidecar_is_told_its_pod_by_the_downward_api(

@@ -62,6 +62,7 @@ class Daemon:
         opening = self._ledger.open()
         try:
             _refuse_mixture(opening, path, demo=demo)
+            self._declared = None if demo else wiring.declared_for(config)
             self._books = Bookkeeper(
                 self._ledger,
                 grid,
@@ -69,12 +70,13 @@ class Daemon:
                 zone=zone,
                 pue_permille=config.here.pue_permille,
                 max_series=config.workloads.max_series,
+                reported=(lambda: ()) if self._declared is None else self._declared.runs.drain_units,
             )
             self._runners = [
                 Runner(source, clock.now, self._heard, wanted=config.sources is not None)
                 for source in wiring.sources_for(config, facts, demo=demo)
             ]
-            self._observer = wiring.observer_for(config, demo=demo)
+            self._observer = wiring.observer_for(config, self._declared)
             settings = wiring.settings_for(config)
             self._agent = Agent(settings, self._runners, self._observer, self._books, opening, start)
             self._web = self._serve(SqliteReader(path))
@@ -136,6 +138,8 @@ class Daemon:
             self._told.recovered("ledger", now, "ledger_books", "The ledger books again; nothing was lost.")
         else:
             self._told.failed("ledger", now, "ledger_unavailable", health.message)
+        if commit and self._declared is not None:
+            self._declared.committed(self._agent.snapshot)
         self._told.tick(now, self._agent.snapshot, self._agent.clock_step_ns, self._agent.booked_until_s)
 
     def _tick_age_s(self) -> float:

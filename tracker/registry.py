@@ -5,7 +5,7 @@ from __future__ import annotations
 from tracker.grid.tables import TablesProvider
 from tracker.sources import demo, estimate, nvml, rapl
 from tracker.sources.interface import Source
-from tracker.workloads import containers
+from tracker.workloads import containers, declaring
 from tracker.workloads.interface import Resolver
 from tracker.workloads.kubernetes import downward
 from tracker.workloads.kubernetes import resolver as kubernetes
@@ -39,4 +39,5 @@ SOURCE_OPTIONS: dict[str, type] = {source.name: options for source, options in S
 RESOLVER_OPTIONS: dict[str, type] = {
     **{resolver.name: options for resolver, options in RESOLVERS},
     downward.DownwardResolver.name: downward.Options,
+    declaring.DeclaredResolver.name: declaring.Options,
 }

@@ -14,9 +14,16 @@ from tracker.core.errors import UsageError
 from tracker.core.model import Component, Kind
 from tracker.core.rules import Rule, parse_rules
 from tracker.grid.interface import GridProvider
+from tracker.ledger.files import LEDGER_FILE
+from tracker.ledger.interface import WorkloadTotals
+from tracker.ledger.opening import read_label_sets, read_totals
+from tracker.ledger.readonly import ask
 from tracker.sources.cpuinfo import read_cpu_model
 from tracker.sources.interface import Source, SourceContext
 from tracker.sysfs import Roots, read_text
+from tracker.workloads.declared.desk import Pace
+from tracker.workloads.declaring import DeclaredResolver
+from tracker.workloads.declaring import Options as DeclaredOptions
 from tracker.workloads.demo import DemoObserver
 from tracker.workloads.interface import Identity, Observer, Resolver
 from tracker.workloads.kubernetes.downward import OwnPod
@@ -91,18 +98,33 @@ def sources_for(config: Config, facts: CodecarbonFacts, *, demo: bool) -> list[S
     ]
 
 
-def observer_for(config: Config, *, demo: bool) -> Observer:
-    """Who says who used the node. Its resolvers begin to learn at once; ``close`` ends them."""
-    if demo:
+def observer_for(config: Config, declared: DeclaredResolver | None) -> Observer:
+    """Who says who used the node; without ``declared`` the simulated one. Its resolvers begin to learn at once, the
+    socket for declared runs is opened, and ``close`` ends them all."""
+    if declared is None:
         return DemoObserver()
-    observer = cgroup_observer(config)
+    observer = cgroup_observer(config, declared)
     observer.start()
     return observer
 
 
-def cgroup_observer(config: Config) -> CgroupObserver:
+def declared_for(config: Config) -> DeclaredResolver:
+    """What takes declarations of runs, not started."""
+    path = config.node.state_dir / LEDGER_FILE
+
+    def booked(key: str) -> tuple[WorkloadTotals, ...]:
+        return ask(path, lambda connection: tuple(read_totals(connection, w) for w in read_label_sets(connection, key)))
+
+    section = config.workloads.resolvers.get(DeclaredResolver.name)
+    options = section if isinstance(section, DeclaredOptions) else DeclaredOptions()
+    roots, pace = roots_of(config), Pace(config.sampling.tick.s, config.sampling.commit.s)
+    return DeclaredResolver(options, roots, clock.now, config.node.state_dir, boot_id_of(roots), pace, booked)
+
+
+def cgroup_observer(config: Config, declared: DeclaredResolver) -> CgroupObserver:
     """The observer of a real node, not started."""
-    resolvers = [_resolver(each, options, config) for each, options in registry.RESOLVERS]
+    resolvers: list[Resolver] = [_resolver(each, options, config) for each, options in registry.RESOLVERS]
+    resolvers.append(declared)
     own = None
     if config.workloads.own_only:
         resolver, options = registry.SIDECAR
@@ -112,7 +134,7 @@ def cgroup_observer(config: Config) -> CgroupObserver:
         fenced = pod is not None and pod.devices is not None
         own = OwnWork(_own_identity(pod, config), roots_of(config), config.workloads.gpu_replicas, fenced=fenced)
     settings = Options(units=config.workloads.units)
-    return CgroupObserver(roots_of(config), settings, resolvers, rules_of(config), own)
+    return CgroupObserver(roots_of(config), settings, resolvers, rules_of(config), own, declared.runs)
 
 
 def _own_identity(pod: OwnPod | None, config: Config) -> Identity:

@@ -37,7 +37,8 @@ class Daemon:
     def __init__(self, state_dir: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         self.state_dir = state_dir
         self.arguments: Sequence[str] = arguments
-        self.env = {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}
+        quiet = {"WATTLEDGER_WORKLOADS__DECLARED__LISTEN": "false"}  # the node's socket is for the node's daemon
+        self.env = {**os.environ, "PYTHONUNBUFFERED": "1", **quiet, **(env or {})}
         self.log: list[str] = []
         self.url = ""
 

@@ -99,7 +99,7 @@ def _ask(source: Source) -> tuple[Sequence[Finding], Sequence[Sensor], Mapping[s
 
 def _workloads(config: Config, uses: Mapping[str, DeviceUse]) -> tuple[workloads.Section, Sequence[Finding]]:
     """Who lives here, and what those who name workloads find. They are not started: each asks once, first."""
-    observer = wiring.cgroup_observer(config)
+    observer = wiring.cgroup_observer(config, wiring.declared_for(config))
     try:
         asked = _within(DEADLINE_S, observer.ask_resolvers)
         if asked is None:

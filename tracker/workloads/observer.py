@@ -24,6 +24,8 @@ from tracker.workloads.cgroups import Tree
 from tracker.workloads.checks import findings, in_cgroup_namespace, in_pid_namespace, join_rate
 from tracker.workloads.counters import Hierarchy, find_hierarchies
 from tracker.workloads.cputime import charge, measure
+from tracker.workloads.declared.carving import RunTick, apply
+from tracker.workloads.declared.runs import Runs
 from tracker.workloads.gpus import Gpus
 from tracker.workloads.interface import Identity, Observer, Resolver
 from tracker.workloads.memory import memory_by_workload
@@ -56,10 +58,11 @@ class CgroupObserver(Observer):
         resolvers: Sequence[Resolver] = (),
         rules: Sequence[Rule] = (),
         own: OwnWork | None = None,
+        runs: Runs | None = None,
     ) -> None:
-        """``own``: as a sidecar, the only work that is booked."""
+        """``own``: as a sidecar, the only work that is booked. ``runs``: what their own processes declare."""
         options = options or Options()
-        self._own = own
+        self._own, self._runs = own, runs
         self._roots = roots
         self._resolvers = tuple(resolvers)
         self._open_files = _limited(options.open_files)
@@ -86,10 +89,12 @@ class CgroupObserver(Observer):
         tree = self._refreshed_tree(moment)
         cpu, capacity_us = self._cpu(tree, moment)
         dram, capacity_bytes = self._dram(tree)
-        gpu = self._gpus.holdings(uses, moment.mono_ns, tree.reclassify)
-        own = None if self._own is None else self._own.booked(())
+        runs = self._runs
+        tick = RunTick() if runs is None else runs.tick(moment.boot_ns, self._names.workload, self._names.finish)
+        gpu = self._gpus.holdings(uses, moment.mono_ns, tree.reclassify, tick.owners)
+        own = None if self._own is None else self._own.booked(tick)
         joined, unjoined = self._gpus.joined, self._gpus.unjoined
-        return Observation(cpu, capacity_us, dram, capacity_bytes, gpu, joined, unjoined, own)
+        return apply(Observation(cpu, capacity_us, dram, capacity_bytes, gpu, joined, unjoined, own), tick)
 
     def named(self) -> tuple[Named, ...]:
         """The workloads of the last tick and the rules that named them, for ``check``."""

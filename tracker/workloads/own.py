@@ -12,13 +12,14 @@ A sidecar books the share of its own pod and nothing else (``core/charging.keep`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tracker.core.model import Finding, Level, Own
 from tracker.sysfs import Roots, read_text
 from tracker.workloads.checks import in_pid_namespace
 from tracker.workloads.counters import Hierarchy, find_hierarchies
+from tracker.workloads.declared.carving import RunTick
 from tracker.workloads.interface import Identity
 
 
@@ -30,9 +31,11 @@ class OwnWork:
         self.identity, self.fenced = identity, fenced
         self._roots, self._gpu_parts = roots, gpu_parts
 
-    def booked(self, runs: Iterable[str]) -> Own:
-        """What is booked: the own work and the ``runs`` (keys) inside it."""
-        return Own(frozenset({self.identity.key, *runs}), self._gpu_parts)
+    def booked(self, tick: RunTick) -> Own:
+        """What is booked: the own work, and the runs that are declared inside it."""
+        mine = self.identity.key
+        runs = {take.workload.key for take in (*tick.cpu, *tick.dram) if take.home.key == mine}
+        return Own(frozenset({mine, *runs}), self._gpu_parts)
 
     def findings(self) -> list[Finding]:
         """What is missing for the whole share, and the exact line that brings it."""
