@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -15,11 +15,26 @@ from tracker import clock
 from tracker.core.model import SYSTEM, Workload
 from tracker.core.snapshot import Snapshot
 from tracker.sysfs import Roots
-from tracker.workloads.declared.desk import Pace
-from tracker.workloads.declared.parts import DeclaredRuns, Options, build
+from tracker.workloads.declared.desk import Desk, Pace
+from tracker.workloads.declared.memory import FILE, Memory
+from tracker.workloads.declared.peers import Peers
+from tracker.workloads.declared.runs import Runs
+from tracker.workloads.declared.server import MAX_CONNECTIONS, RunServer
+from tracker.workloads.declared.totals import Booked
 from tracker.workloads.interface import Identity
 
 HELLO = {"op": "hello", "v": 1}
+Ledger = Callable[[str], Iterable[Booked]]
+
+
+def built(
+    state_dir: Path, pace: Pace, ledger: Ledger | None = None, max_connections: int = MAX_CONNECTIONS
+) -> tuple[Runs, RunServer]:
+    """Put together on this machine's processes, not started."""
+    roots = Roots()
+    runs, peers = Runs(roots.procfs), Peers(roots.procfs)
+    memory = Memory(state_dir / FILE, "boot-1")
+    return runs, RunServer(Desk(runs, peers, pace, ledger), peers, memory, clock.now, max_connections)
 
 
 def named(_: Identity) -> Workload:
@@ -71,12 +86,11 @@ class Client:
 class Served:
     """The real server on this machine's processes. Ticks and commits come when the test says so."""
 
-    def __init__(self, folder: Path, options: Options | None = None) -> None:
-        self.path = folder / "declare.sock"
-        options = options or Options(socket=str(self.path))
-        self.declared: DeclaredRuns = build(options, Roots(), folder, "boot-1", Pace(5.0, 10.0), clock.now)
+    def __init__(self, folder: Path, *, path: Path | None = None, max_connections: int = MAX_CONNECTIONS) -> None:
+        self.path = path or folder / "declare.sock"
+        self.runs, self.server = built(folder, Pace(5.0, 10.0), max_connections=max_connections)
         self._clients: list[Client] = []
-        self.declared.start()
+        self.server.start([self.path])
 
     def client(self, *, greet: bool = True) -> Client:
         client = Client(self.path, greet=greet)
@@ -84,26 +98,26 @@ class Served:
         return client
 
     def tick(self) -> None:
-        self.declared.runs.tick(clock.now().boot_ns, named)
+        self.runs.tick(clock.now().boot_ns, named)
 
     def commit(self, snapshot: Snapshot | None = None) -> None:
         self.tick()
-        self.declared.runs.drain_units()
-        self.declared.server.committed(snapshot or snapshots.eight_gpus())
+        self.runs.drain_units()
+        self.server.committed(snapshot or snapshots.eight_gpus())
 
     def live(self) -> set[str]:
         """The ids of the runs that are on."""
-        return {declaration.run for declaration in self.declared.runs.stored()}
+        return {declaration.run for declaration in self.runs.stored()}
 
     def close(self) -> None:
         for client in self._clients:
             client.close()
-        self.declared.server.close()
+        self.server.close()
 
 
 @contextmanager
-def serving(folder: Path, options: Options | None = None) -> Iterator[Served]:
-    served = Served(folder, options)
+def serving(folder: Path, max_connections: int = MAX_CONNECTIONS) -> Iterator[Served]:
+    served = Served(folder, max_connections=max_connections)
     try:
         yield served
     finally:

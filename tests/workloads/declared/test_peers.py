@@ -60,7 +60,7 @@ def test_a_user_declares_itself_and_not_another_user(served: Served) -> None:
     with Puppet() as roots_process:
         mine = Speaker(served.path, declaration("mine"), user=65534)
         assert mine.answer == {"id": 7, "ok": True}
-        (each,) = served.declared.runs.stored()
+        (each,) = served.runs.stored()
         assert (each.uid, each.pid) == (65534, mine.process.pid)
         other = Speaker(served.path, declaration("other", "b" * 32, pid=roots_process.pid), user=65534)
         assert other.answer["error"] == f"Process {roots_process.pid} is another user's."
@@ -78,7 +78,7 @@ def test_a_user_may_declare_another_process_of_its_own(served: Served) -> None:
     with subprocess.Popen(["cat"], user=65534, group=65534, stdin=subprocess.PIPE) as child:
         speaker = Speaker(served.path, declaration("mine", pid=child.pid), user=65534)
         assert speaker.answer == {"id": 7, "ok": True}
-        (each,) = served.declared.runs.stored()
+        (each,) = served.runs.stored()
         assert each.pid == child.pid
         speaker.end()
         child.communicate()
@@ -92,7 +92,7 @@ def test_a_client_in_a_pid_namespace_is_known_by_its_number_here(served: Served)
     """A container with the socket mounted: there it is pid 1, the kernel gives us the host's."""
     speaker = Speaker(served.path, declaration("inside"), prefix=UNSHARE)
     assert speaker.answer == {"id": 7, "ok": True}
-    (each,) = served.declared.runs.stored()
+    (each,) = served.runs.stored()
     assert each.pid not in {1, speaker.process.pid}
     assert "python" in Path(f"/proc/{each.pid}/exe").readlink().name
     foreign = Speaker(served.path, declaration("pid", "b" * 32, pid=1), prefix=UNSHARE)

@@ -20,7 +20,6 @@ from tests.workloads.declared.serving import Served, declaration, serving
 from tracker.core.model import Component, Kind, Method, Workload
 from tracker.core.snapshot import LedgerHealth, Tally, WorkloadState
 from tracker.workloads.declared.connection import LINES_PER_S
-from tracker.workloads.declared.parts import Options
 from tracker.workloads.declared.protocol import MAX_LINE_BYTES
 
 TOKEN = "0" * 32
@@ -39,7 +38,7 @@ def test_a_run_begins_and_ends_with_what_its_client_says(served: Served) -> None
     assert client.ask({"op": "phase", "token": TOKEN, "phase": "evaluation"})["ok"]
     assert client.ask({"op": "add", "token": TOKEN, "units": {"tokens": 4096}})["ok"]
     served.tick()
-    assert [(w.phase, unit, n) for w, unit, n in served.declared.runs.drain_units()] == [("evaluation", "tokens", 4096)]
+    assert [(w.phase, unit, n) for w, unit, n in served.runs.drain_units()] == [("evaluation", "tokens", 4096)]
     assert client.ask({"op": "end", "token": TOKEN})["ok"]
     assert served.live() == set()
 
@@ -169,7 +168,7 @@ def test_who_waits_when_the_daemon_stops_is_told_what_there_is(tmp_path: Path) -
         served.commit(replace(snapshots.eight_gpus(), workloads=(state(RUN, 1000),)))
         client.say({"op": "energy", "run": "run-42", "after": TOKEN, "id": 9})
         assert client.ask({"op": "node"})["ok"]
-        served.declared.server.close()
+        served.server.close()
         answer = client.hear()
         assert (answer["id"], answer["booked"]) == (9, False)
         assert client.hear() is None
@@ -290,12 +289,12 @@ def test_a_client_that_talks_too_much_waits_and_loses_nothing(served: Served) ->
     assert other.ask({"op": "energy", "run": "a"})["id"] == 7, "others are heard meanwhile"
     assert client.ask({"op": "phase", "token": TOKEN, "phase": "x"})["ok"]
     served.tick()
-    assert sum(amount for _, _, amount in served.declared.runs.drain_units()) == LINES_PER_S + 50
+    assert sum(amount for _, _, amount in served.runs.drain_units()) == LINES_PER_S + 50
 
 
 def test_one_user_does_not_take_every_place_and_root_still_gets_in(tmp_path: Path) -> None:
     """Beyond the limit a client is told so at once."""
-    with serving(tmp_path, Options(socket=str(tmp_path / "declare.sock"), max_connections=4)) as served:
+    with serving(tmp_path, max_connections=4) as served:
         room = 4 if os.geteuid() == 0 else 2
         clients = [served.client() for _ in range(room)]
         for number, client in enumerate(clients):
@@ -320,13 +319,13 @@ def test_a_thousand_runs(tmp_path: Path) -> None:
         assert clients[-1].ask({"op": "energy", "run": "x"})["id"] == 7
         until(lambda: len(served.live()) == 1000, "all are declared")
         served.tick()
-        drained = {work.run: amount for work, _, amount in served.declared.runs.drain_units()}
+        drained = {work.run: amount for work, _, amount in served.runs.drain_units()}
         assert drained == {f"run-{number}": number + 1 for number in range(1000)}
         for client in clients:
             client.close()
         until(lambda: served.live() == set(), "all have ended")
         served.commit()
-        assert all(served.declared.runs.settled(f"{number:032x}") for number in range(1000))
+        assert all(served.runs.settled(f"{number:032x}") for number in range(1000))
 
 
 # -- places and restarts -----------------------------------------------------------------------------------------------
@@ -338,18 +337,18 @@ def test_a_socket_of_a_killed_daemon_is_taken_over_and_one_of_a_living_daemon_ne
     dead.bind(str(path))
     dead.close()
     with serving(tmp_path) as first:
-        second = Served(tmp_path / "second", Options(socket=str(path)))
-        assert second.declared.server.path is None
-        assert "cannot be declared" in second.declared.server.check()[0].message
-        second.declared.server.close()
+        second = Served(tmp_path / "second", path=path)
+        assert second.server.path is None
+        assert "cannot be declared" in second.server.check()[0].message
+        second.server.close()
         assert first.client().ask(declaration())["ok"]
     assert not path.exists()
 
 
 @pytest.mark.parametrize("path", ["no/folder\0/x", "x" * 200])
 def test_a_place_that_cannot_be_had_is_a_finding_not_a_crash(tmp_path: Path, path: str) -> None:
-    served = Served(tmp_path, Options(socket=str(tmp_path / path)))
-    assert served.declared.server.check()[0].remedy
+    served = Served(tmp_path, path=tmp_path / path)
+    assert served.server.check()[0].remedy
     served.close()
     served.close()
 
@@ -360,7 +359,7 @@ def test_runs_survive_a_restart_and_their_clients_need_not_notice(tmp_path: Path
             quiet = served.client()
             quiet.ask(declaration("quiet", "a" * 32, pid=puppet.pid, phase="training", project="nlp"))
             quiet.ask(declaration("mine", "b" * 32))
-            served.declared.server.close()
+            served.server.close()
             assert quiet.hear() is None
         with serving(tmp_path) as again:
             assert again.live() == {"quiet", "mine"}
@@ -369,7 +368,7 @@ def test_runs_survive_a_restart_and_their_clients_need_not_notice(tmp_path: Path
             assert back.ask(declaration("new", "c" * 32))["ok"]
             assert again.live() == {"quiet", "new"}, "this process has no run b any more; the other one said nothing"
             again.tick()
-            kept = next(each for each in again.declared.runs.stored() if each.run == "quiet")
+            kept = next(each for each in again.runs.stored() if each.run == "quiet")
             assert (kept.phase, kept.template.project) == ("training", "nlp")
 
 
@@ -384,7 +383,7 @@ def test_a_damaged_memory_is_no_memory(tmp_path: Path, content: str) -> None:
 def test_runs_of_another_boot_are_not_taken_up(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         served.client().ask(declaration())
-        served.declared.server.close()
+        served.server.close()
     memory = tmp_path / "declared.json"
     assert stat.S_IMODE(memory.stat().st_mode) == 0o600
     memory.write_text(memory.read_text().replace("boot-1", "boot-0"))
