@@ -29,7 +29,7 @@ def node(tmp_path: Path) -> Node:
 
 def test_every_resolver_is_made_and_ends_without_its_system(node: Node, tmp_path: Path) -> None:
     """Absent sections are automatic: on a node without cluster or engine nothing happens and nothing fails."""
-    config = config_of(tmp_path)
+    config = config_of(tmp_path, "[workloads.declared]\nlisten = false\n")
     observer = wiring.observer_for(config, wiring.declared_for(config))
     node.tick_with(observer, {})
     observer.check()
