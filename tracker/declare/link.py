@@ -107,6 +107,8 @@ class Link:
         if not self._connected():
             return
         self._hear()
+        if self._socket is None:
+            return  # it is gone: what is to be told waits
         for state in self.states:
             if len(self._out) > FULL_BYTES:
                 break
