@@ -117,7 +117,9 @@ class Daemon:
     def _loop(self) -> None:
         tick_ns = self._config.sampling.tick.ns
         commit_every = max(1, self._config.sampling.commit.ns // tick_ns)
-        due_ns = clock.now().mono_ns
+        due_ns = (
+            clock.now().mono_ns // tick_ns * tick_ns
+        )  # daemons of one node tick together: sidecars see the same time
         count = 0
         while True:
             self._tick(commit=count % commit_every == 0)

@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "secrecy": (),  # which names hold a secret
     "clock": ("core",),  # the real clocks, for those who hand time to the others
     **dict.fromkeys(WINGS, ("core", "sysfs")),
+    "declare": (),  # runs in other people's programs: standard library only
     "log": ("secrecy",),
     "faults": ("log",),
     "codecarbon_child": (),  # runs as a process of its own

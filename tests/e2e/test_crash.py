@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import subprocess
 import time
 
 import pytest
 
 from tests.e2e.conftest import Rig
-from tests.e2e.daemon import Series, total
+from tests.e2e.daemon import COMMAND, Series, total
 
 COUNTERS = ("_energy_joules_total", "_emissions_grams_total", "_held_seconds_total")
 KILLS = 100
@@ -53,6 +54,10 @@ def test_p1_p2_a_hundred_kills_lose_no_microjoule_and_no_counter_falls(rig: Rig)
             assert total(now, "wattledger_conservation_error_joules") == 0
             seen = now
         assert daemon.stop() == 0
+    verify = subprocess.run(
+        [COMMAND, "verify", "--state-dir", str(rig.state_dir)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert verify.returncode == 0, verify.stdout
     end = positions(rig)
     assert len(end) >= 6
     moved = {key: counter - begin[key] for key, (counter, _) in end.items()}
