@@ -101,6 +101,11 @@ class Link:
             if state in self.states:
                 self.states.remove(state)
 
+    def keep_up(self) -> None:
+        self.after_fork()
+        with self.lock:
+            self.sync()
+
     def sync(self) -> None:
         """Bring the daemon up to date, as far as that is possible without waiting."""
         self._synced_s = time.monotonic()

@@ -198,11 +198,13 @@ def declare(
     team: str = "",
     phase: str = "",
     cost_centre: str = "",
+    command: str | None = None,
 ) -> Run:
     """A run: for ``with``, as a decorator, or to ``start`` and ``end``. ``run`` None: an id of its own. Processes that
     declare the same id (the ranks of a job) are one run on each node. What is left out is taken from the pod or job
-    around it."""
-    labels = {"name": name, "project": project, "team": team, "cost_centre": cost_centre, "command": _command()}
+    around it. ``command``: what rules match; this program's by default."""
+    words = " ".join(sys.argv) if command is None else command
+    labels = {"name": name, "project": project, "team": team, "cost_centre": cost_centre, "command": words}
     given = {key: str(value)[:_LONGEST] for key, value in labels.items() if value}
     named = run is not None and str(run).strip() != ""
     state = State(str(run)[:_LONGEST] if named else _fresh_id(_program()), _fresh_token(), given, str(phase)[:_LONGEST])
@@ -229,6 +231,12 @@ def current() -> Run | None:
     return attached(run, token, os.environ.get(ENV_PHASE, "")) if run and token else None
 
 
+@_quiet
+def keep_up() -> None:
+    """Connect again if the daemon was restarted: for programs that make no other call for a long time."""
+    _link.keep_up()
+
+
 def _fresh_token() -> str:
     return os.urandom(16).hex()
 
@@ -239,10 +247,6 @@ def _fresh_id(name: str) -> str:
 
 def _program() -> str:
     return os.path.splitext(os.path.basename(sys.argv[0] if sys.argv else ""))[0] or "run"  # noqa: PTH119, PTH122 - light
-
-
-def _command() -> str:
-    return " ".join(sys.argv)
 
 
 def _whole(amount: object) -> int:
