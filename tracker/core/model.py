@@ -72,9 +72,7 @@ class GapReason(StrEnum):
 
 
 #: Gaps during which the daemon booked no held time at all; in all other gaps held time goes on.
-DARK_GAPS = frozenset(
-    {GapReason.DOWNTIME, GapReason.CLOCK_STEP, GapReason.START, GapReason.COVERED, GapReason.OTHERS}
-)
+DARK_GAPS = frozenset({GapReason.DOWNTIME, GapReason.CLOCK_STEP, GapReason.START, GapReason.COVERED, GapReason.OTHERS})
 
 
 @dataclass(frozen=True, slots=True)
