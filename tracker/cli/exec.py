@@ -51,7 +51,7 @@ def exec_command(
     """
     if socket:
         os.environ[ENV_SOCKET] = socket
-    program = os.path.basename(command[0])  # noqa: PTH119 - "." has a name too
+    program = os.path.basename(command[0])  # noqa: PTH119 - a program called "." has a name too
     run = declare(
         f"{program}-{os.urandom(4).hex()}",
         name=name or program,
