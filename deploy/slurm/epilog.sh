@@ -21,7 +21,9 @@ report() {
   mkdir -p "$reports"
   line=$("$wattledger" job "$SLURM_JOB_ID" ${1:+--since "$1"} --wait 30 --write "$reports" --brief) || return
   [ "${WATTLEDGER_ADMIN_COMMENT-}" = yes ] || return
-  timeout 10 scontrol update JobId="$SLURM_JOB_ID" AdminComment="$line"
+  # A job that is over can be changed in the accounting database only (sacctmgr(1), SPECIFICATIONS FOR JOB).
+  timeout 20 sacctmgr -i -Q modify job where jobid="$SLURM_JOB_ID" ${SLURM_CLUSTER_NAME:+cluster="$SLURM_CLUSTER_NAME"} \
+    set AdminComment="$line"
 }
 
 main() {
@@ -41,8 +43,8 @@ main() {
   # The daemon has seen these; and what a killed prolog left.
   find "$jobs" -maxdepth 1 -type f \( -name '*.ended' -o -name '.[0-9]*' \) -mmin +5 -exec rm -f {} +
   if [ -n "$reports" ] && command -v "$wattledger"; then
-    # A session of its own: slurmd ends what its epilogs leave in theirs.
-    setsid "$0" report "$since" < /dev/null > /dev/null 2>&1 &
+    # A session of its own, before we end: slurmd kills what its scripts leave in theirs.
+    setsid sh -c '"$0" report "$1" &' "$0" "$since" < /dev/null > /dev/null 2>&1
   fi
 }
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import socket
 import stat
@@ -45,12 +46,13 @@ JobAcctGatherType=jobacct_gather/cgroup
 JobAcctGatherFrequency=0
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
-SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=1
+SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=1,sched_interval=1
 GresTypes=gpu
 ReturnToService=2
 MpiDefault=none
 KillWait=1
 MinJobAge=300
+FirstJobId={first}
 {scripts}
 NodeName={nodes[0]} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=1000 Gres=gpu:2
 NodeName={nodes[1]} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=1 RealMemory=1000
@@ -119,7 +121,9 @@ class Cluster:
         scripts = "PrologFlags=Alloc\n"
         scripts += f"Prolog={prolog}\n" if prolog else ""
         scripts += f"Epilog={epilog}\n" if epilog else ""
-        conf = CONF.format(root=self.root, host=self.host, nodes=self.nodes, ports=_free_ports(3), scripts=scripts)
+        # Numbers of its own: a test that looks at all cgroups of the machine may see another test's cluster.
+        names = {"root": self.root, "host": self.host, "nodes": self.nodes, "scripts": scripts}
+        conf = CONF.format(**names, ports=_free_ports(3), first=random.randrange(1, 60_000) * 1000)
         (self.root / "slurm.conf").write_text(conf, encoding="ascii")
         (self.root / "cgroup.conf").write_text(CGROUP_CONF, encoding="ascii")
         gres = f"NodeName={self.nodes[0]} Name=gpu File={self.root}/fakegpu[0-1]\n"
@@ -174,6 +178,11 @@ class Cluster:
     def cancel(self, job: str) -> None:
         self.run("scancel", job, check=False)
 
+    def clear(self) -> None:
+        """End every job and wait until they are gone, their epilogs included."""
+        self.run("sh", "-c", "scancel --quiet $(squeue -h -o %A)", check=False)
+        until(lambda: not self.run("squeue", "-h", check=False).stdout.strip(), "all jobs ended")
+
     def cgroups(self, controller: str = "cpuacct") -> Path:
         """The folder that holds the first node's jobs."""
         return CGROUPS / controller / f"slurm_{self.nodes[0]}"
@@ -181,8 +190,7 @@ class Cluster:
     def stop(self) -> None:
         """End the jobs, then the daemons by their pids, and remove the cgroups that Slurm leaves behind."""
         with contextlib.suppress(OSError, subprocess.SubprocessError, AssertionError):
-            self.run("sh", "-c", "scancel $(squeue -h -o %A)", check=False)
-            until(lambda: not self.run("squeue", "-h", check=False).stdout.strip(), "all jobs ended", 15)
+            self.clear()
         for daemon in reversed(self._daemons):
             daemon.terminate()
             try:

@@ -37,6 +37,8 @@ _BOOKED = "SELECT booked_until_ms FROM head"
 
 _MS_PER_HOUR = 3_600_000
 POLL_S = 1.0
+#: A job may be charged so long after its end: until the epilog's mark is seen (2 s) and that tick is over (5 s).
+SETTLE_S = 8.0
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +72,14 @@ class JobReport(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--csv", "form", flag_value="csv", help="Print it as CSV, with a header.")
 @click.option("--brief", "form", flag_value="brief", help="Print one line, as for AdminComment.")
 @click.option("--since", "since_s", type=click.IntRange(0), metavar="SECONDS", help="Leave out what is older (UTC).")
-@click.option("--wait", "wait_s", type=click.FloatRange(0, 3600), default=0.0, help="Wait until it is all booked.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(0, 3600),
+    default=0.0,
+    metavar="SECONDS",
+    help="Wait until it is all booked.",
+)
 @click.option("--write", "folder", type=click.Path(path_type=Path), help="Also write DIR/<job>.json and DIR/jobs.csv.")
 def job(
     job_id: str, config_path: Path | None, form: str | None, since_s: int | None, wait_s: float, folder: Path | None,
@@ -97,11 +106,11 @@ def job(
 
 
 def _wait(path: Path, now_s: float, wait_s: float) -> None:
-    """Until everything up to now is booked, or the time is over."""
+    """Until everything that belongs to a job which ends now is booked, or the time is over."""
     end_s = time.monotonic() + wait_s
     while (left_s := end_s - time.monotonic()) > 0:
         booked_ms = ask(path, lambda connection: connection.execute(_BOOKED).fetchone()[0])
-        if booked_ms is not None and booked_ms >= now_s * MS_PER_S:
+        if booked_ms is not None and booked_ms >= (now_s + SETTLE_S) * MS_PER_S:
             return
         time.sleep(min(POLL_S, left_s))
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.slurm import until
 from tests.workloads.slurm.stage import Stage
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "deploy" / "slurm"
@@ -242,3 +244,58 @@ def test_other_shells(node: Node, shell: str) -> None:
     assert node.written()["devices"] == ["GPU-bbbb-0", "GPU-aaaa-5"]
     node.run("epilog")
     assert [path.name for path in node.jobs.iterdir()] == ["6.json.ended"]
+
+
+# --- the report -------------------------------------------------------------------------------------------------------
+
+
+def reported(node: Node, count: int) -> list[str]:
+    """The first calls that the epilog's background part made."""
+    asked = node.stage.folder / "asked"
+    until(lambda: asked.exists() and asked.read_text().count("\n") >= count, f"{count} calls were made")
+    return asked.read_text().splitlines()
+
+
+def test_the_report_is_made_in_the_background_and_for_this_run_only(node: Node) -> None:
+    reports = node.stage.folder / "reports"
+    node.tool("wattledger", f'echo "$*" >> {node.stage.folder}/asked')
+    node.run("prolog")
+    since = node.written()["started"]
+    node.run("epilog", WATTLEDGER_REPORT_DIR=f"{reports}/%n/jobs", SLURMD_NODENAME=os.uname().nodename)
+    folder = f"{reports}/{os.uname().nodename}/jobs"
+    assert reported(node, 1) == [f"job 6 --since {since} --wait 30 --write {folder} --brief"]
+    assert Path(folder).is_dir()
+
+
+def test_a_requeued_job_is_reported_with_all_its_runs(node: Node) -> None:
+    node.tool("wattledger", f'echo "$*" >> {node.stage.folder}/asked')
+    node.run("prolog", SLURM_JOB_RESTART_COUNT="1")
+    node.run("epilog", SLURM_JOB_RESTART_COUNT="1", WATTLEDGER_REPORT_DIR=str(node.stage.folder))
+    assert reported(node, 1) == [f"job 6 --wait 30 --write {node.stage.folder} --brief"]
+
+
+def test_the_accounting_database_is_told_when_that_is_wanted(node: Node) -> None:
+    asked = node.stage.folder / "asked"
+    node.tool("wattledger", f'echo report >> {asked}; echo "node-1: 0.5 kWh, 99 % measured"')
+    node.tool("sacctmgr", f'echo "$*" >> {asked}')
+    node.run("epilog", WATTLEDGER_REPORT_DIR=str(node.stage.folder), WATTLEDGER_ADMIN_COMMENT="yes")
+    text = "-i -Q modify job where jobid=6 cluster=wl set AdminComment=node-1: 0.5 kWh, 99 % measured"
+    assert reported(node, 2) == ["report", text]
+
+
+def test_the_epilog_does_not_wait_for_a_report_that_hangs(node: Node) -> None:
+    """And its pipes are free: slurmd waits for their end. Ended here by its own pid."""
+    pid = node.stage.folder / "pid"
+    node.tool("wattledger", f"echo $$ > {pid}; exec sleep 300")
+    node.run("epilog", WATTLEDGER_REPORT_DIR=str(node.stage.folder))
+    until(lambda: pid.exists() and pid.read_text().strip(), "the report began")
+    session = os.getsid(int(pid.read_text()))
+    assert session != os.getsid(0), "a session of its own: slurmd's kill does not reach it"
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("command", ["", "/nonexistent/wattledger"])
+def test_no_report_without_folder_or_command(node: Node, command: str) -> None:
+    folder = "" if not command else str(node.stage.folder / "reports")
+    node.run("epilog", WATTLEDGER_REPORT_DIR=folder, WATTLEDGER_COMMAND=command or "wattledger")
+    assert not (node.stage.folder / "reports").exists()

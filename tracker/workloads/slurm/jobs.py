@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tracker.core.units import NS_PER_S
 from tracker.workloads.slurm.cgroups import Place
-from tracker.workloads.slurm.facts import Facts, merge
+from tracker.workloads.slurm.facts import UNKNOWN, Facts, merge
 from tracker.workloads.slurm.files import Prolog
 
 MAX_JOBS = 4096
@@ -41,16 +41,26 @@ class Job:
     asked: int = 0
     asked_ns: int | None = None
     environ_tries: int = 0
+    _sources: tuple[Prolog | None, Facts | None, Facts | None] | None = None  # of which ``_facts`` are made
+    _facts: tuple[Facts, Facts] = (UNKNOWN, UNKNOWN)
 
     @property
     def facts(self) -> Facts:
         """The prolog's word before the scheduler's, and both before the job's own."""
-        return merge((self.trusted, self.environ, Facts(self.name if self.name.isdecimal() else "")))
+        return self._merge()[1]
 
     @property
     def trusted(self) -> Facts:
         """What the user of the job cannot have made up."""
-        return merge((self.prolog.facts if self.prolog is not None else None, self.scheduler))
+        return self._merge()[0]
+
+    def _merge(self) -> tuple[Facts, Facts]:
+        sources = (self.prolog, self.scheduler, self.environ)
+        if self._sources is None or any(new is not old for new, old in zip(sources, self._sources, strict=True)):
+            self._sources = sources
+            trusted = merge((self.prolog.facts if self.prolog is not None else None, self.scheduler))
+            self._facts = (trusted, merge((trusted, self.environ, Facts(self.name if self.name.isdecimal() else ""))))
+        return self._facts
 
     def holds(self, now_ns: int) -> bool:
         """Whether its GPUs are given to it now."""

@@ -150,8 +150,8 @@ class SlurmResolver(Resolver):
         for job in self._jobs.by_name.values() if changed else ():
             if self._options.environ and job.wants_environ() and job.place is not None:
                 self._read_environ(job, job.place)
-        changed = self._ask(now_ns) or changed
         if changed:
+            self._ask(now_ns)
             self._jobs.forget(now_ns)
             self._publish(now_ns)
 
@@ -192,16 +192,16 @@ class SlurmResolver(Resolver):
             job.environ, job.environ_tries = facts, 0
             job.stale = job.stale and self._scheduler is not None
 
-    def _ask(self, now_ns: int) -> bool:
-        """Ask the scheduler if it is time and somebody is unknown. Returns whether it was asked."""
+    def _ask(self, now_ns: int) -> None:
+        """Ask the scheduler if it is time and somebody is unknown."""
         if self._scheduler is None:
-            return False
+            return
         if self._asked_ns is not None and now_ns - self._asked_ns < self._options.ask_every_s * NS_PER_S:
-            return False
+            return
         jobs = self._jobs.by_name.values()
         wanting = [job for job in jobs if job.wants_scheduler(now_ns) and is_job(job.name)]
         if not wanting:
-            return False
+            return
         self._asked_ns = now_ns
         wanting = sorted(wanting, key=lambda job: job.asked)[:MAX_ASKED]
         answers = self._scheduler.ask([job.name for job in wanting], self._nodes)
@@ -211,7 +211,6 @@ class SlurmResolver(Resolver):
             if job.name in answers:
                 job.hear_scheduler(answers[job.name], now_ns)
         self._health.ask_trouble = self._scheduler.trouble
-        return True
 
     def _publish(self, now_ns: int) -> None:
         before = self._view.known
@@ -222,7 +221,7 @@ class SlurmResolver(Resolver):
         for name, job in self._jobs.by_name.items():
             facts, key = job.facts, key_of(name)
             old = before.get(key)
-            if old is not None and old.facts == facts:
+            if old is not None and (old.facts is facts or old.facts == facts):
                 known[key] = old
             elif job.prolog or job.scheduler or job.environ:
                 bare = workload_of(name, facts, None, self._options.account_label)
