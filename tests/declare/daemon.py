@@ -83,12 +83,13 @@ class SmallDaemon:
         opening = self._ledger.open()
         pace = Pace(TICK_S, 2 * TICK_S)
         self.runs, self.server = built(self.state_dir, pace, self._ledger_totals)
+        self.grid = FixedGrid()
         self._feed = ScriptedFeed("sensors", PACKAGE)
         self._feed.power_w["package-0"] = WATTS
         self._feed.lag_ns = 0
         books = Bookkeeper(
             self._ledger,
-            FixedGrid(),
+            self.grid,
             opening,
             zone="FR",
             pue_permille=1200,

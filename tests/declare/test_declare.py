@@ -13,7 +13,7 @@ import pytest
 
 from tests.declare.daemon import J_PER_CPU_S, SmallDaemon
 from tests.e2e.daemon import until
-from tracker.declare import Energy, Run, current, declare
+from tracker.declare import Energy, Run, begin_window, current, declare, end_window
 from tracker.declare import run as client
 
 
@@ -238,3 +238,20 @@ def test_a_window_that_saw_no_commit_is_unknown_and_not_zero(daemon: SmallDaemon
     assert window.too_short
     assert window.total_energy is None
     assert run.end_window("never begun") is None
+
+
+def test_a_window_without_a_run_makes_this_process_one(daemon: SmallDaemon) -> None:
+    """As in Zeus: two calls around an epoch, nothing else. Windows overlap."""
+    assert end_window("nothing") is None
+    begin_window("epoch")
+    run = current()
+    assert run is not None
+    burn(0.1)
+    until(lambda: run.energy() is not None, "something is booked")
+    begin_window("step")
+    assert current() is run
+    burn(0.3)
+    step, epoch = end_window("step"), end_window("epoch")
+    assert step is not None
+    assert epoch is not None
+    assert (epoch.total_energy or 0) > (step.total_energy or 0) > 0

@@ -13,6 +13,10 @@
     @declare(project="nlp")
     def sweep(): ...
 
+    begin_window("epoch")                   # as in Zeus, in joules
+    train_epoch()
+    end_window("epoch").total_energy
+
 It speaks with the daemon of this node over a unix socket and needs the standard library only. Without a daemon
 everything works and nothing is measured. Nothing here raises into the program that uses it, and no call but
 ``energy``, ``end(wait_s=...)`` and the windows waits for anybody.
@@ -23,7 +27,7 @@ only what is booked is told. Phases shorter than a tick are right on average, no
 
 from __future__ import annotations
 
-from tracker.declare.energy import Energy, Window
-from tracker.declare.run import Run, attached, current, declare
+from tracker.declare.energy import Energy, Measurement
+from tracker.declare.run import Run, attached, begin_window, current, declare, end_window
 
-__all__ = ["Energy", "Run", "Window", "attached", "current", "declare"]
+__all__ = ["Energy", "Measurement", "Run", "attached", "begin_window", "current", "declare", "end_window"]

@@ -51,7 +51,7 @@ class Energy:
 
 
 @dataclass(frozen=True)
-class Window:
+class Measurement:
     """Energy between two instants, in joules, as far as it is known: from the commit before the first to the commit
     before the second (``covered_seconds``, up to ``resolution_seconds`` apart from ``time`` at each end).
 
@@ -96,17 +96,17 @@ def energy_of(answer: Mapping[str, Any] | None) -> Energy | None:
     )
 
 
-def window_between(
+def measurement_between(
     begin: Energy | None, end: Energy | None, time_s: float, resolution_s: float | None, began_as_of: float | None
-) -> Window:
+) -> Measurement:
     """What was booked between two answers. ``began_as_of``: the commit that the first answer was about, also where
     nothing had been charged yet."""
     as_of = end.as_of if end is not None else None
     if end is None or as_of is None or began_as_of is None or as_of <= began_as_of:
-        return Window(time_s, None, None, None, None, None, resolution_s, too_short=end is not None)
+        return Measurement(time_s, None, None, None, None, None, resolution_s, too_short=end is not None)
     before = begin.joules_by_component if begin is not None else {}
     parts = {name: joules - before.get(name, 0.0) for name, joules in end.joules_by_component.items()}
-    return Window(
+    return Measurement(
         time_s,
         sum(parts.values()),
         parts.get("gpu"),

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
-from tracker.declare.energy import Energy, Window, energy_of, window_between
+from tracker.declare.energy import Energy, Measurement, energy_of, measurement_between
 from tracker.declare.link import Link, State
 from tracker.declare.wire import Json, ask
 
@@ -169,9 +169,9 @@ class Run:
         self._windows[key] = (time.monotonic(), ask({"op": "energy", "run": self.id}, ASK_S))
 
     @_quiet
-    def end_window(self, key: str = "") -> Window | None:
-        """The energy since ``begin_window``: see ``Window`` for how exact that is. None: there is no such window, or no
-        daemon."""
+    def end_window(self, key: str = "") -> Measurement | None:
+        """The energy since ``begin_window``: see ``Measurement`` for how exact that is. None: there is no such window,
+        or no daemon."""
         if key not in self._windows:
             return None
         began_s, begin = self._windows.pop(key)
@@ -181,7 +181,7 @@ class Run:
             return None
         began_as_of = begin.get("committed_wall_s") if begin else None
         ended = energy_of(end) or Energy(as_of=end["committed_wall_s"])
-        return window_between(energy_of(begin), ended, time_s, (node or {}).get("commit_s"), began_as_of)
+        return measurement_between(energy_of(begin), ended, time_s, (node or {}).get("commit_s"), began_as_of)
 
     def __reduce__(self) -> tuple[Callable[..., Run], tuple[str, str, str]]:
         return attached, (self.id, self.token, self.current_phase)
@@ -229,6 +229,21 @@ def current() -> Run | None:
         return _active[-1]
     run, token = os.environ.get(ENV_RUN, ""), os.environ.get(ENV_TOKEN, "")
     return attached(run, token, os.environ.get(ENV_PHASE, "")) if run and token else None
+
+
+def begin_window(key: str = "") -> None:
+    """A window over the current run; where there is none, this process is one from now on."""
+    run = current()
+    if run is None:
+        run = declare()
+        run.start()
+    run.begin_window(key)
+
+
+def end_window(key: str = "") -> Measurement | None:
+    """The energy of the current run since ``begin_window`` with this key. None: no such window, or no daemon."""
+    run = current()
+    return None if run is None else run.end_window(key)
 
 
 @_quiet
