@@ -33,7 +33,7 @@ _active: list[Run] = []
 _attached: dict[str, Run] = {}  # by token
 
 
-def _quiet(method: Callable[P, R]) -> Callable[P, R | None]:
+def quiet(method: Callable[P, R]) -> Callable[P, R | None]:
     """A defect in here must not end somebody's training."""
 
     @functools.wraps(method)
@@ -87,7 +87,7 @@ class Run:
     def current_phase(self) -> str:
         return self._state.phase
 
-    @_quiet
+    @quiet
     def start(self) -> None:
         """Begin: this process and what it starts is charged to the run from now on."""
         if not self._begun:
@@ -95,7 +95,7 @@ class Run:
             _link.begin(self._state)
             _active.append(self)
 
-    @_quiet
+    @quiet
     def end(self, wait_s: float = 0.0) -> Energy | None:
         """End. With ``wait_s``: wait at most so long until all of it is booked, and return its energy; if it takes
         longer, what is booked by then (``booked`` False). May be called again."""
@@ -142,7 +142,7 @@ class Run:
         labels = state.labels if self._named else {**state.labels, "name": state.labels.get("name") or name}
         return Run(State(run, _fresh_token(), labels, state.phase), named=self._named)
 
-    @_quiet
+    @quiet
     def add(self, **units: int) -> None:
         """Count what was done: ``run.add(tokens=4096, steps=1)``. Whole numbers that are not negative."""
         _link.add(self._state, {unit: max(0, _whole(amount)) for unit, amount in units.items()})
@@ -151,24 +151,24 @@ class Run:
         """For ``with run.phase("evaluation")``: the run is in this phase within the block."""
         return _Phase(self, name)
 
-    @_quiet
+    @quiet
     def set_phase(self, name: str) -> None:
         """From now on the run is in this phase: training, inference, evaluation, or what you call it."""
         _link.switch(self._state, str(name)[:_LONGEST])
 
-    @_quiet
+    @quiet
     def energy(self, timeout_s: float = ASK_S) -> Energy | None:
         """What is booked of the run so far, over all its phases and all processes on this node. None: there is no
         daemon, or nothing was charged yet. Waits for the daemon's answer, at most ``timeout_s``."""
         _link.add(self._state, {})
         return energy_of(ask({"op": "energy", "run": self.id}, timeout_s))
 
-    @_quiet
+    @quiet
     def begin_window(self, key: str = "") -> None:
         """From here to ``end_window`` with the same key. Windows may overlap."""
         self._windows[key] = (time.monotonic(), ask({"op": "energy", "run": self.id}, ASK_S))
 
-    @_quiet
+    @quiet
     def end_window(self, key: str = "") -> Measurement | None:
         """The energy since ``begin_window``: see ``Measurement`` for how exact that is. None: there is no such window,
         or no daemon."""
@@ -246,7 +246,7 @@ def end_window(key: str = "") -> Measurement | None:
     return None if run is None else run.end_window(key)
 
 
-@_quiet
+@quiet
 def keep_up() -> None:
     """Connect again if the daemon was restarted: for programs that make no other call for a long time."""
     _link.keep_up()
