@@ -25,6 +25,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "clock": ("core",),  # the real clocks, for those who hand time to the others
     **dict.fromkeys(WINGS, ("core", "sysfs")),
     "declare": (),  # runs in other people's programs: standard library only
+    "integrations": ("declare",),  # in other people's programs too: nothing of ours but the client
+    "codecarbon_compat": ("declare", "core", "workloads.visible"),  # in other people's programs, for those who come from codecarbon
     "log": ("secrecy",),
     "faults": ("log",),
     "codecarbon_child": (),  # runs as a process of its own

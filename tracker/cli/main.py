@@ -18,6 +18,8 @@ COMMANDS = {
     "run": ("tracker.cli.run", "run", "Run the daemon: measure, charge, book and serve."),
     "check": ("tracker.cli.check", "check", "Say what can be measured here and what would fix the rest."),
     "verify": ("tracker.cli.verify", "verify", "Prove that the ledger adds up."),
+    "exec": ("tracker.cli.exec", "exec_command", "Run a command as a declared run and say what it used."),
+    "job": ("tracker.cli.job", "job", "Say what a Slurm job has used."),
     "estimate": ("tracker.cli.estimate", "estimate", "Estimate energy and emissions from device-hours or kWh."),
     "grid": ("tracker.cli.grid", "grid", "Say which grid factors are known, from where and how old."),
     "config": ("tracker.cli.config", "config", "Show or check the configuration."),

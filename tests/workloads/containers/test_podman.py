@@ -55,10 +55,10 @@ class Podman:
         """An image of one static program."""
         root = self.folder / "rootfs"
         root.mkdir()
-        compile_ = ["gcc", "-static", "-O1", "-x", "c", "-", "-o", str(root / "work")]
+        compile_ = ["gcc", "-static", "-O1", "-x", "c", "-", "-o", str(root / "burn")]
         subprocess.run(compile_, input=PROGRAM, text=True, check=True, timeout=60)
         archive = shutil.make_archive(str(self.folder / "image"), "tar", root)
-        self.run("import", "--quiet", '--change=CMD ["/work"]', archive, "localhost/work:1")
+        self.run("import", "--quiet", '--change=CMD ["/burn"]', archive, "localhost/work:1")
 
     @contextlib.contextmanager
     def service(self) -> Iterator[None]:
