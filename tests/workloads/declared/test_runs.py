@@ -96,6 +96,18 @@ def test_memory_goes_by_the_time_it_was_held(host: Host) -> None:
     assert take.weight == 400 * 4096
 
 
+def test_two_ticks_in_one_instant_lose_nothing(host: Host) -> None:
+    host.process(10)
+    token = host.declare(10)
+    host.process(10, own=50)
+    host.end(token)
+    host.now_ns = BOOT_NS
+    assert cpu(host.runs.tick(BOOT_NS, named)) == {}
+    host.runs.committed()
+    assert not host.runs.settled(token)
+    assert cpu(host.tick()) == {("a", ""): 500}
+
+
 def test_phases_take_what_was_used_in_them(host: Host) -> None:
     host.process(10)
     token = host.declare(10, phase="training")

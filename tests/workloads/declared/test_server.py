@@ -20,6 +20,7 @@ from tests.workloads.declared.serving import Served, declaration, serving
 from tracker.core.model import Component, Kind, Method, Workload
 from tracker.core.snapshot import LedgerHealth, Tally, WorkloadState
 from tracker.workloads.declared.connection import LINES_PER_S
+from tracker.workloads.declared.place import SYSTEM_SOCKET, Place, places, take
 from tracker.workloads.declared.protocol import MAX_LINE_BYTES
 
 TOKEN = "0" * 32
@@ -351,6 +352,43 @@ def test_a_place_that_cannot_be_had_is_a_finding_not_a_crash(tmp_path: Path, pat
     assert served.server.check()[0].remedy
     served.close()
     served.close()
+
+
+def test_a_file_that_is_no_socket_is_never_removed(tmp_path: Path) -> None:
+    """A slip of the pen in the configuration must not cost anybody a file."""
+    path = tmp_path / "precious"
+    path.write_text("data")
+    served = Served(tmp_path / "state", path=path)
+    assert served.server.path is None
+    assert "no socket" in served.server.check()[0].message
+    served.close()
+    assert path.read_text() == "data"
+
+
+def test_a_folder_that_is_made_can_be_entered_by_everybody(tmp_path: Path) -> None:
+    """Under a service's umask of 077, too."""
+    before = os.umask(0o077)
+    try:
+        place = Place(tmp_path / "run" / "declare.sock")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o755
+    assert stat.S_IMODE(place.path.stat().st_mode) == 0o666
+    place.close()
+
+
+def test_where_a_daemon_listens(tmp_path: Path) -> None:
+    assert places(tmp_path, root=True) == (SYSTEM_SOCKET, tmp_path / "declare.sock")
+    assert places(tmp_path, root=True, wanted=tmp_path / "x") == (tmp_path / "x",)
+    assert places(tmp_path, root=False)[-1] == tmp_path / "declare.sock"
+    first, second = take([tmp_path / "a", tmp_path / "b"])[0], None
+    assert first is not None
+    second, why = take([tmp_path / "a", tmp_path / "b"])
+    assert second is not None
+    assert second.path == tmp_path / "b"
+    assert str(tmp_path / "a") in why
+    first.close()
+    second.close()
 
 
 def test_runs_survive_a_restart_and_their_clients_need_not_notice(tmp_path: Path) -> None:

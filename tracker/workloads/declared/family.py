@@ -47,7 +47,7 @@ class Member:
     old_credit_us: int = 0  # the same, from the look before: it turns up now or never
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delta:
     """What a process used since the last look. ``alive`` False: it is gone, and this was the last of it."""
 

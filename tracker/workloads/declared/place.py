@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -29,12 +31,11 @@ class Place:
     def __init__(self, path: Path) -> None:
         """Raises OSError: the place is taken, the folder cannot be written, the path is too long for a socket."""
         self.path = path
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _make_folder(path.parent)
         self._lock_fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with suppress(FileNotFoundError):
-                path.unlink()  # of a daemon that was killed: nobody holds its lock
+            _clear(path)
             self.listener = _listen(path)
         except BaseException:
             os.close(self._lock_fd)
@@ -46,6 +47,21 @@ class Place:
         with suppress(OSError):
             self.path.unlink()
         os.close(self._lock_fd)
+
+
+def _make_folder(folder: Path) -> None:
+    """One that clients can enter, whatever the umask says. A folder that is there is left as it is."""
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
+
+
+def _clear(path: Path) -> None:
+    """Remove the socket of a daemon that was killed: nobody holds its lock. Anything else there is somebody's file."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise OSError(errno.EEXIST, "there is a file that is no socket")
+        path.unlink()
 
 
 def _listen(path: Path) -> socket.socket:

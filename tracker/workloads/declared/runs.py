@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tracker.core.model import Finding, Level, Workload
@@ -185,31 +185,46 @@ class Runs:
         """What the runs used since the last tick. ``name``: from a cgroup's identity to its workload; ``finish``: gives
         a run its last labels (rules). Called once per tick, before GPUs are split."""
         with self._lock:
+            before_ns = self._tick_ns
+            if before_ns is not None and boot_ns <= before_ns:
+                return RunTick()  # asked twice in one instant: what was used is for the next tick
+            self._tick_ns = boot_ns
             if self._declarations:
                 self._family.scan(boot_ns, force=True)
                 self._measure(None, boot_ns)
-            for each in self._declarations.values():
-                each.drained = each.drained or each.ended
-                each.home = self._family.identity(each.pid) or each.home
-                for phase in {each.phase, *(phase for phase, _ in each.units)}:
-                    each.name(phase, name, finish)
-            if self._tick_ns is not None and boot_ns <= self._tick_ns:
-                return RunTick()  # asked twice in one instant: what was used is for the next tick
             used, self._used = self._used, {}
-            before_ns, self._tick_ns = self._tick_ns, boot_ns
+            names = self._name_all(used, name, finish)
+            homes: dict[str, Workload] = {}
+            charged = []
+            for (pid, token, phase), use in used.items():
+                home = homes.get(use.identity.key)
+                if home is None:
+                    home = homes[use.identity.key] = name(use.identity)
+                charged.append(Charged(pid, names[token, phase], home, use))
             if before_ns is None:
                 return RunTick()
-            charged = [
-                Charged(pid, self._declarations[token].name(phase, name, finish), name(use.identity), use)
-                for (pid, token, phase), use in used.items()
-            ]
             tick = tick_of(charged, boot_ns - before_ns, boot_ns)
-            return replace(tick, owners={**self._ghosts(tick, charged, boot_ns), **tick.owners})
+            return RunTick(tick.cpu, tick.dram, {**self._ghosts(tick, charged, boot_ns), **tick.owners})
+
+    def _name_all(self, used: Uses, name: Name, finish: Finish) -> dict[tuple[str, str], Workload]:
+        """By token and phase: every phase in which something was used, or is still to be booked."""
+        phases: dict[str, set[str]] = {token: {each.phase} for token, each in self._declarations.items()}
+        for _, token, phase in used:
+            phases[token].add(phase)
+        names = {}
+        for token, each in self._declarations.items():
+            each.drained = each.drained or each.ended
+            each.home = self._family.identity(each.pid) or each.home
+            for phase in phases[token] | {phase for phase, _ in each.units}:
+                names[token, phase] = each.name(phase, name, finish)
+        return names
 
     def _ghosts(self, tick: RunTick, charged: Iterable[Charged], boot_ns: int) -> dict[int, Workload]:
         """Processes that are gone, and whose they were: the driver may still name them."""
-        seen = {each.pid for each in charged}
         dead = {each.pid for each in charged if not each.use.alive}
+        if not dead and not self._departed:
+            return {}
+        seen = {each.pid for each in charged}
         kept = {pid: item for pid, item in self._departed.items() if item[1] >= boot_ns and pid not in seen}
         self._departed = kept | {pid: (tick.owners[pid], boot_ns + DEPARTED_NS) for pid in dead}
         return {pid: workload for pid, (workload, _) in self._departed.items()}

@@ -13,7 +13,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 TICK_NS = NS_PER_S // _TICKS_PER_S
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made of every process at every tick
 class Stat:
     """``start``: clock ticks after boot, with the pid the identity of a process. ``reaped_us``: CPU time of children
     that have ended and were waited for, and of theirs."""

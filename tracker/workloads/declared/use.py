@@ -33,7 +33,7 @@ class Use:
 Uses = dict[tuple[int, str, str], Use]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Charged:
     """A use with its run's workload, and the workload that is charged where nobody declared anything."""
 
@@ -53,8 +53,10 @@ def tick_of(charged: Iterable[Charged], elapsed_ns: int, boot_ns: int) -> RunTic
     dead: set[int] = set()
     for each in charged:
         use = each.use
-        cpu.append(Take(each.workload, each.home, use.cpu_us))
-        dram.append(Take(each.workload, each.home, use.byte_ns // elapsed_ns))
+        if use.cpu_us:
+            cpu.append(Take(each.workload, each.home, use.cpu_us))
+        if use.byte_ns:
+            dram.append(Take(each.workload, each.home, use.byte_ns // elapsed_ns))
         if each.pid not in longest or use.duration_ns > longest[each.pid].use.duration_ns:
             longest[each.pid] = each
         life_ns = min(elapsed_ns, boot_ns - use.start_ns)
