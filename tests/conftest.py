@@ -23,6 +23,7 @@ PARTS: dict[str, tuple[Callable[[], bool], str]] = {
     "promtool": (lambda: shutil.which("promtool") is not None, "apt-get install prometheus"),
     "chromium": (lambda: shutil.which("chromium") is not None, "apt-get install chromium"),
     "unshare": (lambda: shutil.which("unshare") is not None, "apt-get install util-linux"),
+    "podman": (lambda: all(map(shutil.which, ("podman", "runc"))), "apt-get install podman runc"),
     "slurm": (lambda: shutil.which("slurmctld") is not None, "apt-get install slurmctld slurmd slurm-client munge"),
     "cgroups": (
         lambda: os.geteuid() == 0 and Path("/sys/fs/cgroup").is_dir() and os.access("/sys/fs/cgroup", os.W_OK),

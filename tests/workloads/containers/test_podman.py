@@ -20,12 +20,7 @@ from tracker.sysfs import Roots
 from tracker.workloads.containers import EnginesResolver, Options
 from tracker.workloads.observer import CgroupObserver
 
-pytestmark = [
-    pytest.mark.needs("cgroups", "gcc"),
-    pytest.mark.skipif(
-        not all(map(shutil.which, ("podman", "runc"))), reason="needs podman: apt-get install podman runc"
-    ),
-]
+pytestmark = pytest.mark.needs("cgroups", "gcc", "podman")
 #: Counts for a while, then sleeps: an image needs nothing else.
 PROGRAM = "#include <unistd.h>\nint main(){for(volatile long i=0;i<400000000;i++);for(;;)pause();}\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import json
 from collections.abc import Iterator
 
@@ -198,7 +199,8 @@ def _start_again(cluster: Cluster, job: str) -> None:
     """Slurm waits two minutes before it starts a requeued job again, unless it is told not to; and now and then it
     has to be told twice."""
     for _ in range(8):
-        cluster.run("scontrol", "update", f"JobId={job}", "StartTime=now")
+        with contextlib.suppress(subprocess.CalledProcessError):  # refused when it has just begun
+            cluster.run("scontrol", "update", f"JobId={job}", "StartTime=now")
         with contextlib.suppress(AssertionError):
             return until(lambda: cluster.state(job) in {"RUNNING", "CONFIGURING"}, "it started", 5)
     pytest.fail(f"the job was not started again\n{cluster.logs()}")
