@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import json
+import subprocess
 from collections.abc import Iterator
 
 import pytest
