@@ -26,7 +26,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(WINGS, ("core", "sysfs")),
     "declare": (),  # runs in other people's programs: standard library only
     "integrations": ("declare",),  # in other people's programs too: nothing of ours but the client
-    "codecarbon_compat": ("declare", "core", "workloads.visible"),  # in other people's programs, for those who come from codecarbon
+    # in other people's programs, for those who come from codecarbon
+    "codecarbon_compat": ("declare", "core", "workloads.visible"),
     "log": ("secrecy",),
     "faults": ("log",),
     "codecarbon_child": (),  # runs as a process of its own
