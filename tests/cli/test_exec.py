@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -139,7 +140,7 @@ print("seen", len(seen), flush=True)
         while b"ready" not in said:
             said += os.read(master, 4096)
         os.write(master, b"\x03")
-        while b"seen" not in said:
+        while not re.search(rb"seen \d", said):
             said += os.read(master, 4096)
         assert b"seen 1" in said
     finally:

@@ -80,9 +80,9 @@ def _notes(energy: Energy | None, node: Mapping[str, Any] | None, answered: Mapp
     if answered is None:
         return [STARTING]
     notes = []
-    if energy is None:
+    if energy is None or energy.joules == 0:
         notes.append(NOTHING)
-    else:
+    if energy is not None:
         notes += [] if energy.booked else [LATE]
         notes += [f"The ledger does not book now: {energy.note}"] if energy.note else []
         if energy.joules and energy.grams is None:

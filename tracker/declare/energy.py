@@ -10,6 +10,7 @@ J_PER_KWH = 3_600_000
 _UJ_PER_J = 1_000_000
 _UG_PER_G = 1_000_000
 _MS_PER_H = 3_600_000
+_ORDER = "gpu cpu dram other"  # as people read it
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,10 @@ def energy_of(answer: Mapping[str, Any] | None) -> Energy | None:
     """From the daemon's answer; None when there is none, or nothing was charged or reported yet."""
     if not answer or not answer.get("ok"):
         return None
+    parts = sorted(answer["parts"], key=lambda part: _ORDER.find(part["component"]))
     joules: dict[str, float] = {}
     measured_uj = idle_uj = held_ms = 0
-    for part in answer["parts"]:
+    for part in parts:
         component = part["component"]
         joules[component] = joules.get(component, 0.0) + part["energy_uj"] / _UJ_PER_J
         measured_uj += part["energy_uj"] if part["method"] == "measured" else 0
