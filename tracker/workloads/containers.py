@@ -32,7 +32,7 @@ MAX_UNKNOWN = 1024
 MAX_ASKED = 5  # an id that the engines do not know is not asked for again and again
 DEADLINE_S = 5.0
 MAX_BYTES = 4 << 20
-_LOOK_S = 2.0
+_LOOK_S = 5.0
 _ID_CHARACTERS = 64
 
 
@@ -116,7 +116,7 @@ class EnginesResolver(Resolver):
     def __init__(self, options: Options, clock: Clock) -> None:
         self._options, self._clock = options, clock
         self._engines = [_Engine(socket) for socket in options.sockets]
-        self._learner = Learner(self.name, self.turn, clock, _LOOK_S)
+        self._learner = Learner(self.name, self.turn, clock)
         self._learned = _Learned()
         self._view: Mapping[str, _Known] = {}  # swapped by reference
         self._unknown: deque[str] = deque(maxlen=MAX_UNKNOWN)
@@ -156,21 +156,22 @@ class EnginesResolver(Resolver):
                 return (Finding(Level.FAIL, self.name, f"Naming containers failed: {type(error).__name__}: {error}."),)
         return tuple(_findings(self._engines, self._learner.trouble()))
 
-    def turn(self, now: Moment) -> None:
-        """Ask if it is time and a container is new. Called every two seconds, from one thread."""
+    def turn(self, now: Moment) -> float:
+        """Ask if it is time and a container is new. Called from one thread; returns the seconds to the next call."""
         now_ns = now.mono_ns
         every_ns = round(self._options.every_s * NS_PER_S)
         if self._asked_ns is not None and now_ns - self._asked_ns < every_ns:
-            return
+            return _LOOK_S
         asked = self._learned.asked
         new = {name for name in list(self._unknown) if asked.get(name, 0) < MAX_ASKED}
         due = self._asked_ns is None or now_ns - self._asked_ns >= RENEW_NS
         if not (new or due):
-            return
+            return _LOOK_S
         self._unknown.clear()
         self._ask(now_ns)
         missing = {name: asked.get(name, 0) + 1 for name in new if name not in self._learned.known}
         self._learned.asked = {**dict(list(asked.items())[-MAX_UNKNOWN:]), **missing}
+        return _LOOK_S
 
     def _ask(self, now_ns: int) -> None:
         self._asked_ns = now_ns

@@ -13,21 +13,21 @@ from tracker.core.model import Moment
 from tracker.core.units import NS_PER_S
 
 CLOSE_S = 0.5  # how long the end waits for a turn that is under way
-HANG_TURNS = 60
+HANG_NS = 120 * NS_PER_S
+AFTER_FAILURE_S = 10.0
 
 Clock = Callable[[], Moment]
 
 
 class Learner:
-    """Calls ``turn(now)`` every ``period_s`` seconds, the first time at once. What a turn raises is kept as text."""
+    """Calls ``turn(now)`` at once, and again after as many seconds as it returns. What it raises is kept as text."""
 
-    def __init__(self, name: str, turn: Callable[[Moment], None], clock: Clock, period_s: float) -> None:
-        self._turn, self._clock, self._period_s = turn, clock, period_s
+    def __init__(self, name: str, turn: Callable[[Moment], float], clock: Clock) -> None:
+        self._turn, self._clock = turn, clock
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"resolver-{name}", daemon=True)
         self._began_ns: int | None = None
         self._error = ""
-        self.turns = 0  # that are over
 
     def start(self) -> None:
         """Begin; a second call does nothing."""
@@ -48,7 +48,7 @@ class Learner:
     def trouble(self) -> str:
         """What is wrong with the thread itself; "" when nothing is."""
         began_ns = self._began_ns
-        if began_ns is not None and self._clock().mono_ns - began_ns > HANG_TURNS * self._period_s * NS_PER_S:
+        if began_ns is not None and self._clock().mono_ns - began_ns > HANG_NS:
             return "It hangs; names are as old as its last turn."
         return self._error
 
@@ -57,10 +57,10 @@ class Learner:
             now = self._clock()
             self._began_ns = now.mono_ns
             try:
-                self._turn(now)
+                pause_s = self._turn(now)
                 self._error = ""
             except Exception as error:  # noqa: BLE001 - a bug here must not end the naming of everything else
                 self._error = f"It failed unexpectedly ({type(error).__name__}: {error})."
+                pause_s = AFTER_FAILURE_S
             self._began_ns = None
-            self.turns += 1
-            self._stop.wait(self._period_s)
+            self._stop.wait(pause_s)

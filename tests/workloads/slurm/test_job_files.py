@@ -399,6 +399,9 @@ def test_a_node_without_slurm_is_silent(tmp_path: Path) -> None:
     stage.turn()
     assert stage.resolver.check() == ()
     assert stage.calls() == []
+    assert stage.resolver.turn(stage.moment) == 30, "it looks again now and then"
+    stage.jobs_dir.mkdir(mode=0o755)
+    assert stage.resolver.turn(stage.moment) == 2
 
 
 def test_what_check_says_where_the_prolog_is_missing(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from tracker.workloads.slurm.scheduler import MAX_JOBS as MAX_ASKED
 from tracker.workloads.slurm.scheduler import Scheduler
 
 LOOK_S = 2.0  # at the job files; the rest is seldomer
+NO_SLURM_S = 30.0  # on a node without
 SCAN_NS = 10 * NS_PER_S  # for cgroups
 SLOW_NS = 60 * NS_PER_S  # what changes hardly ever, or costs more
 _MAX_UNKNOWN = 1024
@@ -91,7 +92,7 @@ class SlurmResolver(Resolver):
         self._options, self._roots, self._clock = options, roots, clock
         self._folder = JobFolder(Path(options.jobs_dir), options.jobs_owner_uid)
         self._scheduler = Scheduler(options.scontrol, options.squeue, options.slurm_conf) if options.ask else None
-        self._learner = Learner(self.name, self.turn, clock, LOOK_S)
+        self._learner = Learner(self.name, self.turn, clock)
         self._jobs = Jobs()
         self._view = _View()
         self._unknown: deque[str] = deque(maxlen=_MAX_UNKNOWN)
@@ -139,8 +140,8 @@ class SlurmResolver(Resolver):
         self._health.trouble = self._learner.trouble() or self._health.trouble
         return findings(self._health, self._folder, self._options.jobs_dir)
 
-    def turn(self, now: Moment) -> None:
-        """Learn what has changed. Called every two seconds, from one thread."""
+    def turn(self, now: Moment) -> float:
+        """Learn what has changed. Called from one thread; returns the seconds to the next call."""
         now_ns = now.mono_ns
         changed = self._look_at_files(now)
         if self._scanned_ns is None or now_ns - self._scanned_ns >= SCAN_NS or self._unknown:
@@ -154,6 +155,7 @@ class SlurmResolver(Resolver):
             self._ask(now_ns)
             self._jobs.forget(now_ns)
             self._publish(now_ns)
+        return LOOK_S if self._health.has_slurm or self._folder.present or self._jobs.by_name else NO_SLURM_S
 
     def _look_at_files(self, now: Moment) -> bool:
         prologs = self._folder.read(now.wall_ns)
