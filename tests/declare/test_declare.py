@@ -88,6 +88,18 @@ def test_a_run_in_a_run_is_charged_once_and_told_twice(daemon: SmallDaemon) -> N
     assert daemon.agent.snapshot.conservation_error_uj == 0
 
 
+def test_a_run_beyond_the_limit_of_series_is_told_its_own_energy(tmp_path: Path) -> None:
+    """On ``/metrics`` it shares ``other``; its owner is told what the ledger has of it."""
+    with SmallDaemon(tmp_path, max_series=1) as daemon:
+        told = []
+        for number in range(3):
+            with declare(f"run-{number}") as run:
+                burn(0.1)
+            told.append(run.end(wait_s=12))
+        assert sum(1 for state in daemon.agent.snapshot.workloads if state.workload.kind == "run") <= 1
+    assert [energy is not None and energy.joules > 0.03 * J_PER_CPU_S for energy in told] == [True] * 3
+
+
 def test_a_decorated_function_is_a_run_at_every_call(daemon: SmallDaemon) -> None:
     @declare(project="nlp")
     def sweep(seconds: float) -> float:

@@ -1,6 +1,7 @@
 """The callbacks under loops that send the frameworks' events in their order, charged by a real daemon.
 
-The frameworks themselves are stubs: a base class each. The orders are those of transformers 5.24, Lightning 2 and Keras
+Phases last longer than 0.1 s, below which they are not measured one by one. The frameworks themselves are stubs: a base
+class each. The orders are those of transformers 5.24, Lightning 2 and Keras
 3.15.
 """
 
@@ -65,7 +66,7 @@ class Trainer:
         self.send("train_begin", model=None)
         for _ in range(2):
             for _ in range(3):
-                burn(0.02)
+                burn(0.05)
                 self.state.num_input_tokens_seen += 512
                 self.send("step_end", model=None)
             self.evaluate()
@@ -97,7 +98,7 @@ class Fit:
         self.send("on_train_start")
         for _ in range(2):
             for batch in range(6):  # two batches to a step
-                burn(0.01)
+                burn(0.03)
                 self.trainer.global_step += batch % 2
                 self.send("on_train_batch_end", {}, None, batch)
             self.send("on_validation_start")
@@ -122,7 +123,7 @@ class Model:
         self.callback.on_train_begin()
         for epoch in range(2):
             for batch in range(3):
-                burn(0.02)
+                burn(0.05)
                 self.callback.on_train_batch_end(batch, {"loss": 1.0})
             self.evaluate()
             self.callback.on_epoch_end(epoch, {})

@@ -217,6 +217,10 @@ def test_rules_have_the_last_word_and_an_unchanged_run_stays_the_same_object(hos
     assert len(found) == 1
     assert host.runs.attributes("run/a") == {"command": "python train.py"}
     assert host.runs.attributes("run/b") == {}
+    host.end("0" * 31 + "1")
+    host.tick()
+    host.runs.committed()
+    assert host.runs.attributes("run/a") == {}
 
 
 def test_labels_are_cleaned(host: Host) -> None:

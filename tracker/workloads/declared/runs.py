@@ -59,6 +59,7 @@ class Runs:
         self._used: Uses = {}
         self._departed: dict[int, tuple[Workload, int]] = {}  # process -> whose it was, and until when that counts
         self._ids = RunIds()
+        self._commands: dict[str, str] = {}  # by workload key
         self._tick_ns: int | None = None
         self._refused = ""
         self.changed = False  # something that should survive a restart, since ``stored`` was last called
@@ -96,6 +97,7 @@ class Runs:
             home=self._family.identity(peer.pid) or RELATIVE,
         )
         self._declarations[message.token] = declaration
+        self._commands[declaration.template.key] = declaration.command
         self._stacks.setdefault(peer.pid, []).append(declaration)
         self._ids.remember(message.run, peer.uid)
         self.changed = True
@@ -248,6 +250,8 @@ class Runs:
             over = [token for token, each in self._declarations.items() if each.drained and not each.units]
             for token in over:
                 del self._declarations[token]
+            if over:
+                self._commands = {each.template.key: each.command for each in self._declarations.values()}
 
     def settled(self, token: str) -> bool:
         """Whether nothing of a run is still to be booked."""
@@ -256,9 +260,8 @@ class Runs:
 
     def attributes(self, key: str) -> Mapping[str, str]:
         """What rules may match beside the labels: the ``command`` of a run, by ``Workload.key``."""
-        with self._lock:
-            commands = [each.command for each in self._declarations.values() if each.template.key == key]
-        return {"command": commands[-1]} if commands and commands[-1] else {}
+        command = self._commands.get(key)
+        return {"command": command} if command else {}
 
     def check(self) -> tuple[Finding, ...]:
         """How many there are, and what was refused last."""
@@ -288,6 +291,7 @@ class Runs:
                 if each.token not in self._declarations and self._family.add(each.pid, boot_ns) == each.start:
                     each.attached = False
                     self._declarations[each.token] = each
+                    self._commands[each.template.key] = each.command
                     self._stacks.setdefault(each.pid, []).append(each)
                     self._ids.remember(each.run, each.uid)
                 else:

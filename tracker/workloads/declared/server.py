@@ -75,8 +75,8 @@ class RunServer:
 
     def committed(self, snapshot: Snapshot) -> None:
         """The agent has committed: this is what clients are told from now on. Called from the agent's thread."""
+        self._desk.snapshot = snapshot  # first: who waits for a run to be settled is told this one
         self._desk.runs.committed()
-        self._desk.snapshot = snapshot
         with suppress(OSError):
             os.eventfd_write(self._wake, 1)
 
