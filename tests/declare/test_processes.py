@@ -96,6 +96,31 @@ def test_a_forked_worker_adds_and_neither_doubles_nor_ends_the_run(daemon: Small
     assert sum(daemon.run("run-42").values()) == pytest.approx(0.3 * J_PER_CPU_S * 1e6, rel=0.25)
 
 
+RANKS = """
+import os
+from tracker.declare import declare
+run = declare("run-42")          # made by the launcher, begun by the ranks it forks
+for rank in range(2):
+    if os.fork() == 0:
+        with run:
+            run.add(tokens=10 ** rank)
+            burn(0.1)
+        with declare(f"own-{rank}") as own:
+            own.add(tokens=5)
+        os._exit(0)
+for _ in range(2):
+    os.wait()
+"""
+
+
+def test_ranks_that_begin_a_run_after_the_fork_are_members_of_it(daemon: SmallDaemon) -> None:
+    done = program(RANKS)
+    assert (done.returncode, done.stderr) == (0, "")
+    until(lambda: daemon.units("run-42") == {"tokens": 11}, "both ranks are booked")
+    until(lambda: daemon.units("own-1") == {"tokens": 5}, "a run of its own, too")
+    assert sum(daemon.run("run-42").values()) == pytest.approx(0.2 * J_PER_CPU_S * 1e6, rel=0.4)
+
+
 SPAWNS = """
 import multiprocessing, sys
 from tracker.declare import declare, current

@@ -91,7 +91,9 @@ class Run:
     def start(self) -> None:
         """Begin: this process and what it starts is charged to the run from now on."""
         if not self._begun:
-            self._begun = True
+            if self._pid != os.getpid():  # made before a fork: each child that begins it declares itself
+                self._state.token = _fresh_token()
+            self._begun, self._pid = True, os.getpid()
             _link.begin(self._state)
             _active.append(self)
 
