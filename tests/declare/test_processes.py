@@ -102,9 +102,10 @@ from tracker.declare import declare
 run = declare("run-42")          # made by the launcher, begun by the ranks it forks
 for rank in range(2):
     if os.fork() == 0:
-        with run:
-            run.add(tokens=10 ** rank)
-            burn(0.1)
+        run.start()
+        run.add(tokens=10 ** rank)
+        burn(0.1)
+        run.end(wait_s=10)       # a process that is gone before its end is heard takes its last bit with it
         with declare(f"own-{rank}") as own:
             own.add(tokens=5)
         os._exit(0)

@@ -22,7 +22,8 @@ everything works and nothing is measured. Nothing here raises into the program t
 ``energy``, ``end(wait_s=...)`` and the windows waits for anybody.
 
 What it is not: a stopwatch. Energy is told apart once per tick of the daemon (5 s), booked every other tick (10 s), and
-only what is booked is told. Phases shorter than a tick are right on average, not each.
+only what is booked is told. Phases shorter than a tick are right on average, not each. A process that exits within the
+millisecond in which it ended its run takes what it used since the last tick with it: that stays with its container.
 """
 
 from __future__ import annotations

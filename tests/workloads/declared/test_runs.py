@@ -378,13 +378,30 @@ def test_a_declaration_needs_an_id_and_a_token(host: Host, run: str, token: str)
         host.runs.declare(Peer(10, 1000, 5), Declare(run, token), host.now_ns)
 
 
-def test_a_process_that_is_gone_or_another_one_by_now_declares_nothing(host: Host) -> None:
-    with pytest.raises(Refused, match="gone"):
+@pytest.mark.parametrize("reused", [False, True])
+def test_a_process_that_is_gone_before_it_is_heard_still_reports_and_is_charged_nothing(
+    host: Host, reused: bool
+) -> None:
+    """A script of some ms: its words are read after its exit, when its number may be another process's."""
+    if reused:
+        host.process(10, start=6)
+    token = host.declare(10)
+    host.runs.add(1000, token, {"tokens": 3})
+    host.end(token)
+    if reused:
+        host.process(10, start=6, own=50)
+    tick = host.tick()
+    assert (cpu(tick), tick.owners) == ({}, {})
+    assert [amount for _, _, amount in host.runs.drain_units()] == [3]
+    host.runs.committed()
+    assert host.runs.settled(token)
+
+
+def test_more_processes_than_are_followed_are_refused(host: Host) -> None:
+    host.process(10)
+    host.runs._family._members = {pid: host.runs._family._members.get(pid) for pid in range(9000)}  # type: ignore[misc] # full
+    with pytest.raises(Refused, match="too many processes"):
         host.declare(10)
-    host.process(10, start=6)
-    with pytest.raises(Refused, match="gone"):
-        host.declare(10)
-    assert cpu(host.tick()) == {}
 
 
 def test_runs_are_bounded_and_one_user_does_not_take_all(tmp_path: Path) -> None:
@@ -445,3 +462,28 @@ def test_a_connection_that_broke_ends_a_run_and_the_next_one_takes_it_up(host: H
     assert cpu(host.tick()) == {("a", ""): 200}
     host.runs.committed()
     assert not host.runs.settled(token)
+
+
+def test_phases_and_counts_of_one_run_are_bounded(host: Host) -> None:
+    """A loop that names a phase for each epoch makes seventeen label sets, not seventeen thousand."""
+    host.process(10)
+    token = host.declare(10)
+    for epoch in range(100):
+        host.runs.phase(1000, token, f"epoch-{epoch}", host.now_ns)
+    declaration = host.runs._declarations[token]
+    assert len(declaration.phases) <= 17
+    assert declaration.phase == "other"
+    for _ in range(9):
+        host.runs.add(1000, token, {"tokens": 10**15})
+    with pytest.raises(Refused):
+        host.runs.add(1000, token, {"tokens": 10**15})
+
+
+def test_a_live_run_keeps_its_id_however_many_others_come_and_go(host: Host) -> None:
+    """Flushing the memory of ids must not let one user book on another's run."""
+    host.process(10)
+    host.declare(10, "run-42", uid=1000)
+    host.runs._ids._uids.clear()
+    host.process(11)
+    with pytest.raises(Refused):
+        host.declare(11, "run-42", uid=2000)

@@ -18,6 +18,10 @@ Name = Callable[[Identity], Workload]
 Finish = Callable[[Workload], Workload]
 _CONTAINED = frozenset({Kind.POD, Kind.CONTAINER})
 _REMEMBERED = 4096
+#: Different phases of one run; what comes after them is phase "other". Each is a row of the ledger for ever.
+MAX_PHASES = 16
+#: What a run may count of one unit in its life: a double still holds it exactly, and the ledger's integers by far.
+MAX_LIFETIME = 1 << 53
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 _UNIT = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -51,7 +55,8 @@ class Declaration:
     attached: bool = True  # a client speaks for it; False: known from before the daemon was restarted
     measured_ns: int = 0  # when a change of phase was last measured
     units: dict[tuple[str, str], int] = field(default_factory=dict)  # (phase, unit) -> not yet booked
-    unit_names: set[str] = field(default_factory=set)
+    counted: dict[str, int] = field(default_factory=dict)  # by unit, over its life
+    phases: set[str] = field(default_factory=set)
     named: dict[str, Workload] = field(default_factory=dict)
     _raw: dict[str, Workload] = field(default_factory=dict)
 
@@ -65,15 +70,25 @@ class Declaration:
             self.named[phase] = finished
         return self.named[phase]
 
+    def enter(self, phase: str) -> None:
+        """From now on it is in this phase."""
+        cleaned = clean_label(phase)
+        if cleaned not in self.phases and len(self.phases) >= MAX_PHASES:
+            cleaned = "other"
+        self.phases.add(cleaned)
+        self.phase = cleaned
+
     def add(self, units: Mapping[str, int]) -> None:
         """Count what was done, in the phase of now. Raises Refused, and then nothing is added."""
         for unit, amount in units.items():
             if not _UNIT.fullmatch(unit) or not 0 <= amount <= MAX_AMOUNT:
                 raise Refused(f"A unit is named like tokens or images_seen and counts from 0 to {MAX_AMOUNT}.")
-        if len(self.unit_names | units.keys()) > MAX_UNITS:
+            if self.counted.get(unit, 0) + amount > MAX_LIFETIME:
+                raise Refused(f"A run counts at most {MAX_LIFETIME} {unit}.")
+        if len(self.counted.keys() | units.keys()) > MAX_UNITS:
             raise Refused(f"A run counts at most {MAX_UNITS} different units.")
-        self.unit_names.update(units)
         for unit, amount in units.items():
+            self.counted[unit] = self.counted.get(unit, 0) + amount
             key = (self.phase, unit)
             self.units[key] = self.units.get(key, 0) + amount
 

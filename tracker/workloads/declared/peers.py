@@ -37,7 +37,8 @@ class Peers:
             pid = translate(self._procfs, pid)
         if pid <= 0:
             raise Refused("The daemon cannot see this process: it needs the host's PID namespace (hostPID: true).")
-        return Peer(pid, uid, self._start(pid))
+        stat = read_stat(self._procfs, pid)  # a short process may be gone before its words are read
+        return Peer(pid, uid, 0 if stat is None else stat.start)
 
     def other(self, peer: Peer, pid: int) -> Peer:
         """Another process, for which ``peer`` wants to declare: one of its own user's, unless it is root. Raises
@@ -46,16 +47,12 @@ class Peers:
             return peer
         if len(parse_nspid(self._status(peer.pid))) > 1:
             raise Refused("From inside a PID namespace a process can only declare itself.")
-        start = self._start(pid)
-        if peer.uid != 0 and set(parse_uids(self._status(pid))) != {peer.uid}:
-            raise Refused(f"Process {pid} is another user's.")
-        return Peer(pid, peer.uid, start)
-
-    def _start(self, pid: int) -> int:
         stat = read_stat(self._procfs, pid)
         if stat is None:
             raise Refused(f"The daemon sees no process {pid}.")
-        return stat.start
+        if peer.uid != 0 and set(parse_uids(self._status(pid))) != {peer.uid}:
+            raise Refused(f"Process {pid} is another user's.")
+        return Peer(pid, peer.uid, stat.start)
 
     def _status(self, pid: int) -> str:
         try:

@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracker.core.model import Finding, Level, Workload
+from tracker.core.model import Finding, Workload
 from tracker.core.units import NS_PER_MS, NS_PER_S
 from tracker.workloads.declared.carving import RunTick
 from tracker.workloads.declared.declaration import Declaration, Finish, Name, Refused, RunIds, check_words, template_of
 from tracker.workloads.declared.family import Delta, Family
+from tracker.workloads.declared.health import findings
 from tracker.workloads.declared.protocol import Declare
 from tracker.workloads.declared.use import Charged, Use, Uses, tick_of
 from tracker.workloads.labels import clean_label
@@ -32,7 +33,7 @@ PHASE_PAUSE_NS = 100 * NS_PER_MS  # phases that change faster are not measured o
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The process at the other end of a connection, as the kernel names it here."""
+    """The process at the other end of a connection, as the kernel names it here. ``start`` 0: it has exited already."""
 
     pid: int
     uid: int
@@ -83,7 +84,7 @@ class Runs:
         check_words(message)
         self._check(peer, message)
         around = self._around(peer.pid)
-        self._follow(peer, boot_ns)
+        followed = self._follow(peer, boot_ns)
         declaration = Declaration(
             message.token,
             message.run,
@@ -98,7 +99,8 @@ class Runs:
         )
         self._declarations[message.token] = declaration
         self._commands[declaration.template.key] = declaration.command
-        self._stacks.setdefault(peer.pid, []).append(declaration)
+        if followed:
+            self._stacks.setdefault(peer.pid, []).append(declaration)
         self._ids.remember(message.run, peer.uid)
         self.changed = True
         return around if around != message.run else ""
@@ -107,12 +109,12 @@ class Runs:
         """The client lost its connection, or the daemon was restarted."""
         if (known.pid, known.start, known.uid, known.run) != (peer.pid, peer.start, peer.uid, message.run):
             raise Refused("This token belongs to another run.")
-        if known.ended:
-            self._follow(peer, boot_ns)
-            self._stacks.setdefault(peer.pid, []).append(known)
-        else:
+        if not known.ended:
             self._measure(peer.pid, boot_ns)
-        known.template, known.phase = template_of(message), clean_label(message.phase)
+        elif self._follow(peer, boot_ns):
+            self._stacks.setdefault(peer.pid, []).append(known)
+        known.template = template_of(message)
+        known.enter(message.phase)
         known.ended = known.drained = False
         known.attached = self.changed = True
         return ""
@@ -122,18 +124,24 @@ class Runs:
         stack = self._stacks.get(pid) or self._stacks.get(self._family.root_above(pid) or 0)
         return stack[-1].run if stack else ""
 
-    def _follow(self, peer: Peer, boot_ns: int) -> None:
-        """What the process used so far belongs to the run around it, or to none."""
+    def _follow(self, peer: Peer, boot_ns: int) -> bool:
+        """What the process used so far belongs to the run around it, or to none. False: it has exited already, or its
+        number is another process's by now; what it said it got done still counts. Raises Refused."""
         root = self._family.root_of(peer.pid)
         if root is not None:
             self._measure(root, boot_ns)
-        if self._family.add(peer.pid, boot_ns) != peer.start:
-            self._drop(peer.pid)
-            raise Refused("The process is gone, or the runs of this node have too many processes to follow.")
-        self._family.scan(boot_ns)
+        if self._family.add(peer.pid, boot_ns) == peer.start:
+            self._family.scan(boot_ns)
+            return True
+        self._drop(peer.pid)
+        stat = self._family.look(peer.pid)
+        if stat is not None and stat.start == peer.start:
+            raise Refused("The runs of this node have too many processes to follow.")
+        return False
 
     def _check(self, peer: Peer, message: Declare) -> None:
-        if not self._ids.may_use(message.run, peer.uid):
+        lives = any(d.run == message.run and d.uid != peer.uid and not d.ended for d in self._declarations.values())
+        if (lives and peer.uid != 0) or not self._ids.may_use(message.run, peer.uid):
             raise Refused(f"The run id {clean_label(message.run)} is another user's; choose another one.")
         mine = sum(1 for declaration in self._declarations.values() if declaration.uid == peer.uid)
         if len(self._declarations) >= self._max_runs or (peer.uid != 0 and mine >= self._max_runs // 2):
@@ -146,7 +154,7 @@ class Runs:
             if boot_ns - declaration.measured_ns >= PHASE_PAUSE_NS:
                 declaration.measured_ns = boot_ns
                 self._measure(declaration.pid, boot_ns)
-            declaration.phase = clean_label(phase)
+            declaration.enter(phase)
             self.changed = True
 
     def add(self, uid: int, token: str, units: Mapping[str, int]) -> None:
@@ -267,14 +275,7 @@ class Runs:
         """How many there are, and what was refused last."""
         with self._lock:
             active = sum(1 for each in self._declarations.values() if not each.ended)
-            message = f"{active} declared runs with {self._family.size} processes."
-            findings = [Finding(Level.OK, "runs", message)]
-            if self._refused:
-                findings.append(Finding(Level.WARN, "runs", f"The last refused declaration: {self._refused}"))
-            if self._family.overflow:
-                message = f"{self._family.overflow} processes of runs were not followed: there are too many."
-                findings.append(Finding(Level.WARN, "runs", message, "Declare runs in fewer processes."))
-            return tuple(findings)
+            return findings(active, self._family.size, self._family.overflow, self._refused)
 
     # -- over a restart of the daemon ----------------------------------------------------------------------------------
 
