@@ -96,6 +96,11 @@ class Daemon:
         """Ask ``run`` to end; may be called from a signal handler."""
         self._stop.set()
 
+    @property
+    def booked(self) -> bool:
+        """Whether the last booking was taken."""
+        return self._books.health.ok
+
     def release(self) -> None:
         """Let go of every driver that blocks a reset, or take it up again (SIGUSR1)."""
         for runner in self._runners:
@@ -140,7 +145,7 @@ class Daemon:
             self._told.recovered("ledger", now, "ledger_books", "The ledger books again; nothing was lost.")
         else:
             self._told.failed("ledger", now, "ledger_unavailable", health.message)
-        if commit and self._declared is not None:
+        if commit and health.ok and self._declared is not None:
             self._declared.committed(self._agent.snapshot)
         self._told.tick(now, self._agent.snapshot, self._agent.clock_step_ns, self._agent.booked_until_s)
 

@@ -23,7 +23,7 @@ from tests.ledger.books import (
     renamed,
     weighed,
 )
-from tracker.core.model import IDLE, Booking, Component, Cursor, EmissionEntry, GapEntry, GapReason, Method
+from tracker.core.model import IDLE, Booking, Component, Cursor, EmissionEntry, GapEntry, GapReason, Method, UnitEntry
 from tracker.core.snapshot import Tally
 from tracker.ledger.audit import audit
 from tracker.ledger.interface import LedgerError, LedgerUnavailable, WorkloadTotals
@@ -309,3 +309,12 @@ def test_bases_are_kept_apart(ledger: SqliteLedger) -> None:
     ledger.book(booking(entry(), emissions=(weighed(), market)))
     assert ledger.totals_of(TRAIN).emissions_ug == {"location": 16, "market": 3}
     assert audit(ledger.path).emissions_ug == {"location": 16, "market": 3}
+
+
+def test_no_count_of_a_program_can_stop_energy_from_being_booked(ledger: SqliteLedger) -> None:
+    """Units saturate far beyond any real count; the joules beside them are booked."""
+    until = UNTIL
+    for step in range(3):
+        work = UnitEntry(SLOT, TRAIN, "tokens", 1 << 62)
+        ledger.book(replace(booking(entry(TRAIN, 5), until_ms=until + step), units=(work,)))
+    assert ledger.totals_of(TRAIN).tallies[0].energy_uj == 15

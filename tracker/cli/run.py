@@ -69,5 +69,9 @@ def run(config_path: Path | None, demo: bool, **flags: Any) -> None:
         log.event(Severity.WARNING, "restarting", message)
         os.environ[_RESTARTED] = str(time.time())
         os.execv(sys.argv[0], sys.argv)  # noqa: S606 - this very command again
-    log.event(Severity.INFO, "stopped", "Everything is booked and closed.")
+    if daemon.booked:
+        log.event(Severity.INFO, "stopped", "Everything is booked and closed.")
+    else:
+        message = "Closed, but the last readings could not be booked; counters go on from the last booking."
+        log.event(Severity.ERROR, "stopped_unbooked", message)
     os._exit(0)  # a source thread that hangs in its driver must not hold up the exit

@@ -71,8 +71,12 @@ _ADD_GAP = """INSERT INTO gap VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET
 _ADD_GAP_TOTAL = """INSERT INTO gap_total VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET
     duration_ms = duration_ms + excluded.duration_ms"""
 
-_ADD_UNIT = "INSERT INTO unit VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
-_ADD_UNIT_TOTAL = "INSERT INTO unit_total VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
+#: Programs say how much they did; no number of theirs may stop energy from being booked. 2^62: what an integer holds.
+MAX_UNIT_AMOUNT = 4611686018427387904
+_ADD_UNIT = """INSERT INTO unit VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET amount = min(4611686018427387904 - excluded.amount, amount) + excluded.amount"""
+_ADD_UNIT_TOTAL = """INSERT INTO unit_total VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET amount = min(4611686018427387904 - excluded.amount, amount) + excluded.amount"""
 
 
 @dataclass(slots=True)
@@ -228,7 +232,12 @@ def _add_emissions(connection: sqlite3.Connection, numbers: Numbers, emissions: 
 
 def _add_units(connection: sqlite3.Connection, numbers: Numbers, units: Iterable[UnitEntry]) -> None:
     rows = [
-        (work.slot_start_s, _workload(connection, numbers, work.workload), text(work.unit), work.amount)
+        (
+            work.slot_start_s,
+            _workload(connection, numbers, work.workload),
+            text(work.unit),
+            min(work.amount, MAX_UNIT_AMOUNT),
+        )
         for work in units
     ]
     connection.executemany(_ADD_UNIT, rows)
