@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tracker.core.model import DeviceUse, Finding, GpuHolding, Level, Workload
 from tracker.workloads.holdings import Ownership, holding
+from tracker.workloads.interface import Identity
 from tracker.workloads.names import Names
 from tracker.workloads.processes import Owners
 
@@ -17,11 +18,14 @@ _NO_CLAIMS: Mapping[int, Workload] = {}
 
 class Gpus:
     """``namespaced``: the cgroup paths of processes are relative to a container's. ``hidden``: in a PID namespace of
-    its own, where the driver may show no processes. ``fenced``: the key of the work to which all GPUs belong that the
-    driver shows here; they are numbered anew then, and numbers from outside mean nothing."""
+    its own, where the driver may show no processes. ``fenced``: the work to which all GPUs belong that the driver shows
+    here: whoever is on them is a part of it, whatever its cgroup looks like from inside, and GPUs are numbered anew."""
 
-    def __init__(self, procfs: Path, names: Names, *, namespaced: bool, hidden: bool, fenced: str = "") -> None:
-        self._names, self._hidden, self._fenced = names, hidden, fenced
+    def __init__(
+        self, procfs: Path, names: Names, *, namespaced: bool, hidden: bool, fenced: Identity | None = None
+    ) -> None:
+        self._names, self._hidden, self._inside = names, hidden, fenced
+        self._fenced = "" if fenced is None else fenced.key
         self._owners = Owners(procfs, namespaced=namespaced)
         self._seen = False  # a process on any GPU, ever: then the driver does show them
         self._unknown: tuple[str, ...] = ()
@@ -49,7 +53,7 @@ class Gpus:
         for pid, identity in self._owners.owners(pids, mono_ns).items():
             if self._names.promote(identity):
                 reclassify()
-            owners[pid] = self._names.workload(identity)
+            owners[pid] = self._names.workload(self._inside or identity)
         for pid in pids & claims.keys():
             if pid in owners:
                 homes[pid] = owners[pid].key

@@ -69,7 +69,7 @@ class CgroupObserver(Observer):
         self._names = Names(resolvers, options.units, Users(Path(options.passwd_file)), rules)
         self._node = NodeTotals(roots)
         namespaced, hidden = in_cgroup_namespace(roots.procfs), in_pid_namespace(roots.procfs)
-        fenced = own.identity.key if own is not None and own.fenced else ""
+        fenced = own.identity if own is not None and own.fenced else None
         self._gpus = Gpus(roots.procfs, self._names, namespaced=namespaced, hidden=hidden, fenced=fenced)
         self._tree: Tree | None = None
         self._hierarchies: tuple[Hierarchy, ...] = ()

@@ -22,6 +22,9 @@ from tracker.workloads.counters import Hierarchy, find_hierarchies
 from tracker.workloads.declared.carving import RunTick
 from tracker.workloads.interface import Identity
 
+#: A run that has ended uses no CPU, but the driver may name its processes on a GPU for a while (a minute or less).
+RUN_TICKS = 24
+
 
 class OwnWork:
     """``identity``: of the own pod, container or job. ``gpu_parts``: how many share each of its GPUs, unseen.
@@ -30,12 +33,16 @@ class OwnWork:
     def __init__(self, identity: Identity, roots: Roots, gpu_parts: int, *, fenced: bool = False) -> None:
         self.identity, self.fenced = identity, fenced
         self._roots, self._gpu_parts = roots, gpu_parts
+        self._runs: dict[str, int] = {}  # runs inside it -> for how many ticks more they are known as such
 
     def booked(self, tick: RunTick) -> Own:
         """What is booked: the own work, and the runs that are declared inside it."""
         mine = self.identity.key
-        runs = {take.workload.key for take in (*tick.cpu, *tick.dram) if take.home.key == mine}
-        return Own(frozenset({mine, *runs}), self._gpu_parts)
+        self._runs = {run: ticks - 1 for run, ticks in self._runs.items() if ticks > 1}
+        for take in (*tick.cpu, *tick.dram):
+            if take.home.key == mine:
+                self._runs[take.workload.key] = RUN_TICKS
+        return Own(frozenset({mine, *self._runs}), self._gpu_parts)
 
     def findings(self) -> list[Finding]:
         """What is missing for the whole share, and the exact line that brings it."""

@@ -28,10 +28,10 @@ def scripts(root: Path) -> tuple[Path, Path]:
     }
     exports = "".join(f"export {name}='{value}'\n" for name, value in settings.items())
     run = "import sys; from tracker.cli.job import job; job(sys.argv[2:])"
-    command = f'cd {REPO} && exec {sys.executable} -c "{run}" "$@" 2>> {root}/log/report'
+    command = f'cd "{REPO}" && exec "{sys.executable}" -c "{run}" "$@" 2>> {root}/log/report'
     (root / "wattledger").write_text(f"#!/bin/sh\n{command}\n")
     for name in ("prolog", "epilog"):
-        (root / f"{name}.sh").write_text(f'#!/bin/sh\n{exports}exec {REPO}/deploy/slurm/{name}.sh "$@"\n')
+        (root / f"{name}.sh").write_text(f'#!/bin/sh\n{exports}exec "{REPO}/deploy/slurm/{name}.sh" "$@"\n')
     for name in ("wattledger", "prolog.sh", "epilog.sh"):
         (root / name).chmod(0o755)
     return root / "prolog.sh", root / "epilog.sh"
