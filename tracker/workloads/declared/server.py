@@ -83,7 +83,7 @@ class RunServer:
     def check(self) -> tuple[Finding, ...]:
         """Whether runs can be declared, and where."""
         if self._place is None:
-            remedy = "Give [declare] socket a path in a folder that this user can write."
+            remedy = "Give [workloads.declared] socket a path in a folder that this user can write."
             message = f"Runs cannot be declared: {self._trouble or 'the server was not started'}."
             return (Finding(Level.WARN, "declare", message, remedy),)
         elsewhere = f" ({self._trouble}; clients need WATTLEDGER_SOCKET)" if self._trouble else ""
