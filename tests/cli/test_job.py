@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,9 +114,11 @@ def test_labels_that_came_later_are_the_same_job(command: Command) -> None:
     """Its first seconds were booked before anybody knew its name."""
     command.node.observer.seen = seen(Workload("slurm/6", Kind.SLURM, "6", job="6"), OTHER)
     command.node.run(10)
-    command.node.observer.seen = seen(JOB, OTHER)
+    command.node.observer.seen = seen(replace(JOB, name="5_7"), OTHER)
     command.node.run(10)
-    assert json.loads(command("6", "--json"))["energy_uj"] == 16_666_666_660 * 12 // 10
+    report = json.loads(command("6", "--json"))
+    assert report["energy_uj"] == 16_666_666_660 * 12 // 10
+    assert (report["labels"]["name"], report["labels"]["project"]) == ("train me", "nlp")
 
 
 def test_since_leaves_out_older_slots(command: Command) -> None:

@@ -8,7 +8,7 @@ import io
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -145,13 +145,15 @@ def read_report(connection: sqlite3.Connection, job_id: str, hostname: str, sinc
         measured_uj=sum(part.measured_uj for part in parts),
         emissions_ug=connection.execute(emissions, question).fetchone()[0],
         parts=parts,
-        labels=_labels(workload_of(rows[-1][1:])),
+        labels=_best_labels([workload_of(row[1:]) for row in rows]),
     )
 
 
-def _labels(workload: Workload) -> dict[str, str]:
-    """As they were last."""
-    return {name: str(getattr(workload, name)) for name in WORKLOAD_COLUMNS if getattr(workload, name)}
+def _best_labels(workloads: Sequence[Workload]) -> dict[str, str]:
+    """Of the label set that says most, and of those the last: a job's first energy may be booked under its number."""
+    sets = [{name: str(getattr(workload, name)) for name in WORKLOAD_COLUMNS} for workload in workloads]
+    told = [{name: value for name, value in labels.items() if value} for labels in sets]
+    return max(reversed(told), key=lambda labels: (len(labels), labels.get("name") != labels.get("job")))
 
 
 def write_report(report: JobReport, folder: Path) -> None:

@@ -144,6 +144,22 @@ def test_an_unknown_job_is_learned_although_its_cgroup_lies_elsewhere(stage: Sta
     assert stage.resolve("6") is not None
 
 
+def test_made_up_jobs_displace_no_real_one(tmp_path: Path) -> None:
+    """A container may make cgroups called like jobs: they are remembered for a while, nobody is asked about them."""
+    stage = Stage(tmp_path, environ=False)
+    stage.command("scontrol", "exit 1")
+    stage.prolog("6", **JOB)
+    stage.turn()
+    for number in range(10_000, 16_000):
+        stage.resolve(str(number))
+        if number % 1000 == 0:
+            stage.turn()
+    stage.turn(61)
+    assert stage.resolve("6") is not None
+    assert len(stage.resolver._jobs.by_name) <= 4096
+    assert stage.calls() == []
+
+
 def test_other_workloads_are_none_of_ours(stage: Stage) -> None:
     stage.turn()
     for path in ("/docker/" + "a" * 64, "/oar/ada_6", "/user.slice/user-1000.slice", "/"):

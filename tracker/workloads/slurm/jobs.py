@@ -79,7 +79,7 @@ class Job:
 
     def wants_scheduler(self, now_ns: int) -> bool:
         """Whether only the scheduler can help: it is not named by anybody to be trusted, or gave no sign for long."""
-        if self.over or self.asked >= MAX_ASKED or (self.prolog is not None and self.prolog.ended):
+        if not self.sign_ns or self.over or self.asked >= MAX_ASKED or (self.prolog is not None and self.prolog.ended):
             return False
         if self.asked_ns is not None and now_ns - self.asked_ns < ASK_AGAIN_NS:
             return False
@@ -169,11 +169,16 @@ class Jobs:
                 job.seen_ns = now_ns  # its file is there
 
     def forget(self, now_ns: int) -> None:
-        """Those that nobody has spoken of for 15 minutes, and the longest silent ones beyond 4096."""
+        """Those that nobody has spoken of for 15 minutes, and the least known and longest silent ones beyond 4096."""
         gone = [name for name, job in self.by_name.items() if now_ns - job.seen_ns > KEEP_NS]
         for name in gone:
             del self.by_name[name]
         excess = len(self.by_name) - MAX_JOBS
         if excess > 0:
-            for job in sorted(self.by_name.values(), key=lambda job: job.seen_ns)[:excess]:
+            for job in sorted(self.by_name.values(), key=_worth)[:excess]:
                 del self.by_name[job.name]
+
+
+def _worth(job: Job) -> tuple[bool, int]:
+    """Numbers that only a cgroup's name has brought up go first: a container may make such names by the thousand."""
+    return job.sign_ns > 0, job.seen_ns
