@@ -142,7 +142,8 @@ def test_two_jobs_idle_and_system_add_up_to_the_node(cluster: Cluster, fake: Fak
     assert (idle.workload.name, idle.workload.user, idle.workload.project) == ("=cmd()", "nobody", "vision")
     # 300 W and 70 W: neither GPU is charged to the other's job
     assert live.energy_uj(one.key, Component.GPU) > 2 * live.energy_uj(two.key, Component.GPU)
-    assert live.energy_uj(one.key, Component.CPU) > live.energy_uj(two.key, Component.CPU) > 0
+    # how much depends on what else runs on this machine; test_cluster.py compares CPU times
+    assert min(live.energy_uj(job.key, Component.CPU) for job in (one, two)) > 0
     fake.set_processes(0, [])
     for job in (one, two):
         job.end()
