@@ -62,7 +62,8 @@ class ScriptedFeed(Feed):
     def __init__(self, name: str, *sensors: Sensor) -> None:
         self.name = name
         self.period_ns = NS
-        self.sensors = sensors
+        self.sensors = sensors  # what the source shows; the hardware counts on whether it is shown or not
+        self._hardware = sensors
         self.power_w = {sensor.key: 100 for sensor in sensors}
         self.counter_uj = {sensor.key: 5_000_000_000 for sensor in sensors}
         self.true_uj = dict.fromkeys(self.counter_uj, 0)
@@ -75,7 +76,7 @@ class ScriptedFeed(Feed):
 
     def advance(self, moment: Moment, seconds: int = 1) -> None:
         """Let the counters run for so long, then read them at ``moment`` (unless the thread hangs)."""
-        for sensor in self.sensors:
+        for sensor in self._hardware:
             energy_uj = self.power_w[sensor.key] * seconds * 1_000_000
             self.true_uj[sensor.key] += energy_uj
             self.counter_uj[sensor.key] += energy_uj
