@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.workloads.world import Node
-from tracker.core.model import DeviceUse, GpuHolding, Instance, Observation, ProcessUse
+from tracker.core.model import DeviceUse, GpuHolding, Instance, Kind, Observation, ProcessUse, Workload
+from tracker.workloads.gpus import Gpus
+from tracker.workloads.names import Names, Users
 from tracker.workloads.processes import MAX_HOPELESS, parse_nspid, parse_start
 
 A, B = (f"/docker/{letter * 64}" for letter in "ab")
@@ -93,6 +95,24 @@ def test_forgotten_when_long_off_the_gpu(node: Node) -> None:
         node.exit(10)
         node.tick(observer, seconds=61)
         assert holders(node.tick(observer, 10)) == ["unattributed"]
+
+
+def test_a_run_is_found_by_the_pid_of_the_node_and_no_other(node: Node) -> None:
+    """The driver says 324, a pid of a container. The run that the node's process 324 declared has no part in it; the
+    run of the process that is meant has."""
+    node.process(324, "/system.slice/ssh.service", fds=("/dev/null",))
+    node.process(645400, A, nspid=(324,), fds=("/dev/null", GPU))
+    strange, own = (Workload(f"run/{name}", Kind.RUN, name) for name in ("strange", "own"))
+    uses = {"GPU-0": DeviceUse("GPU-0", (ProcessUse(324, 90, 1 << 30),))}
+    names = Names((), (), Users(node.procfs / "passwd"))
+    gpus = Gpus(node.procfs, names, namespaced=False, hidden=False)
+
+    def holders_of(claims: dict[int, Workload], mono_ns: int) -> list[str]:
+        held = gpus.holdings(uses, mono_ns, lambda: None, claims)
+        return [holder.workload.key for holder in held["GPU-0"].holders]
+
+    assert holders_of({324: strange}, 1) == [KEY_A]
+    assert holders_of({324: strange, 645400: own}, 2) == ["run/own"]
 
 
 def test_a_pid_of_a_container_is_translated(node: Node) -> None:

@@ -54,10 +54,12 @@ class Gpus:
             if self._names.promote(identity):
                 reclassify()
             owners[pid] = self._names.workload(self._inside or identity)
-        for pid in pids & claims.keys():
-            if pid in owners:
-                homes[pid] = owners[pid].key
-            owners[pid] = claims[pid]
+        for pid in pids:
+            run = claims.get(self._owners.host_pid(pid))
+            if run is not None:
+                if pid in owners:
+                    homes[pid] = owners[pid].key
+                owners[pid] = run
         self.joined, self.unjoined = len(owners), len(pids) - len(owners)
         given = self._given(uses)
         self._unsized = tuple(use.device for use in uses.values() if any(i.sm_count <= 0 for i in use.instances))

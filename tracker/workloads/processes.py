@@ -67,6 +67,11 @@ class Owners:
             del self._known[pid]
         return found
 
+    def host_pid(self, pid: int) -> int:
+        """The pid here of a process that ``owners`` has joined: a driver may name it by its pid in a container."""
+        known = self._known.get(pid)
+        return pid if known is None else known.host_pid
+
     def _owner(self, pid: int, mono_ns: int) -> Identity | None:
         known = self._known.get(pid)
         if known is not None:
