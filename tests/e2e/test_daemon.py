@@ -195,7 +195,9 @@ def test_the_demo_is_simulated_everywhere(tmp_path: Path) -> None:
         until(lambda: total(daemon.series(), DEVICE) > 0, "the demo booked energy", deadline_s=90)
         series = daemon.series()
         assert total(series, DEVICE) == total(series, DEVICE, method="simulated")
-        assert total(series, WORKLOAD, team="nlp") > 0
+        # Which team is at work depends on the hour of the simulated day; some team always is.
+        named = [value for (name, labels), value in series.items() if name == WORKLOAD and dict(labels)["team"]]
+        assert sum(named) > 0
         assert daemon.stop() == 0
 
 
