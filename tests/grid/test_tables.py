@@ -53,6 +53,7 @@ def test_an_official_direct_factor_is_tier_4_with_its_provenance() -> None:
         recorded_at_s=NOW_S,
         assumed=False,
         note="It describes 2023. CO2e by the EEA's definition of the indicator.",
+        valid_to_s=1704067200,
     )
 
 

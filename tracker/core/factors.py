@@ -29,7 +29,7 @@ _EXACT = Context(prec=60, traps=[Inexact])
 YEAR_S = 31_556_952  # the mean Gregorian year
 #: Official tables come out one to three years after the year they describe; an older one is a step down.
 USUAL_LAG_YEARS = 3
-OFFICIAL, GENERIC, LAST_RESORT = 4, 5, 6
+MEASURED, ESTIMATED, PROFILE, OFFICIAL, GENERIC, LAST_RESORT = 1, 2, 3, 4, 5, 6
 #: Without being asked, nobody is given the world's average (P11).
 DEFAULT_TIERS = (OFFICIAL, GENERIC)
 
@@ -59,6 +59,26 @@ class Scheme(StrEnum):
     OPERATING_MARGIN = "operating_margin"
     BUILD_MARGIN = "build_margin"
     COMBINED_MARGIN = "combined_margin"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How the answer of a live service came to be. Times are UTC seconds, None: not told."""
+
+    provider: str = "tables"
+    endpoint: str = ""  # the address asked, without anything secret
+    api_version: str = ""
+    model_version: str = ""
+    is_estimated: bool | None = None
+    estimation_method: str = ""
+    imputed: bool | None = None
+    created_at_s: int | None = None  # at the source
+    updated_at_s: int | None = None  # at the source
+    fetched_at_s: int | None = None
+    raw_sha256: str = ""  # of the answer as it was received
+
+
+TABLES = Origin()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +113,7 @@ class FactorRow:
     note: str = ""
     publisher_url: str = ""
     attribution: str = ""
+    origin: Origin = TABLES
 
     @property
     def value_g_per_kwh(self) -> Decimal | None:
@@ -153,6 +174,8 @@ class Choice:
             recorded_at_s=recorded_at_s,
             assumed=assumed,
             note=f"{note} {self.note}".strip(),
+            valid_to_s=self.row.valid_to_s,
+            flagged=bool(self.steps),
         )
 
 

@@ -353,6 +353,8 @@ class Factor:
     recorded_at_s: int
     assumed: bool = False  # nobody set this zone
     note: str = ""
+    valid_to_s: int = 0  # exclusive; 0: until further notice
+    flagged: bool = False  # less than was asked for; ``note`` says what
 
 
 @dataclass(frozen=True, slots=True)

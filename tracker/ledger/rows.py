@@ -107,6 +107,8 @@ def factor_row(factor: Factor) -> Row:
         factor.recorded_at_s,
         factor.assumed,
         text(factor.note),
+        factor.valid_to_s,
+        factor.flagged,
     )
 
 

@@ -182,9 +182,17 @@ _UNITS = (
     ) STRICT, WITHOUT ROWID""",
 )
 
+#: Until when a factor holds, and whether it is less than was asked for. What is known of it besides is in the store
+#: of factors (tracker/grid/store.py) under the same factor_id.
+_VALIDITY = (
+    "ALTER TABLE factor ADD COLUMN valid_to_s INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE factor ADD COLUMN flagged INTEGER NOT NULL DEFAULT 0 CHECK (flagged IN (0, 1))",
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "the first book", _FIRST),
     Migration(2, "units that workloads report", _UNITS),
+    Migration(3, "how long a factor holds", _VALIDITY),
 )
 VERSION = MIGRATIONS[-1].version
 
