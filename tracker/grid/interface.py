@@ -114,6 +114,11 @@ class GridProvider(ABC):
         """The best factor known now for ``zone`` at ``at_s`` (UTC seconds). Raises UnknownZone. A zone without a value
         gives a Factor whose intensity is None and whose note says why."""
 
+    def market(self, zone: str, at_s: int) -> Factor | None:  # noqa: ARG002 - for those that know contracts
+        """What weighs electricity in the market-based method while no certificate is allocated to it: the supplier's
+        rate, else the residual mix, else the grid's average with a note. None: nothing is known of any contract."""
+        return None
+
     @abstractmethod
     def check(self) -> tuple[Finding, ...]:
         """Which tables or services answer. Never raises."""
