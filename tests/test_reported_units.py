@@ -33,7 +33,7 @@ class Reporters(Node):
             self.grid,
             self.agent._opening,
             zone="FR",
-            pue_permille=1200,
+            pue=lambda _: 1200,
             max_series=self.max_series,
             reported=self._drain,
         )

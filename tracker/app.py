@@ -68,7 +68,7 @@ class Daemon:
                 grid,
                 opening,
                 zone=zone,
-                pue_permille=config.here.pue_permille,
+                pue=lambda _: config.here.pue_permille,
                 max_series=config.workloads.max_series,
                 reported=(lambda: ()) if self._declared is None else self._declared.runs.drain_units,
             )

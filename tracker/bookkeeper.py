@@ -42,7 +42,10 @@ def _nothing() -> tuple[tuple[Workload, str, int], ...]:
 
 
 class Bookkeeper:
-    """Pending increments, totals, and the one writer of the ledger."""
+    """Pending increments, totals, and the one writer of the ledger.
+
+    ``pue``: facility energy per IT energy x 1000 that holds at a slot's start (UTC seconds).
+    """
 
     def __init__(
         self,
@@ -51,7 +54,7 @@ class Bookkeeper:
         opening: Opening,
         *,
         zone: str,
-        pue_permille: int,
+        pue: Callable[[int], int],
         max_series: int,
         reported: Reported = _nothing,
     ) -> None:
@@ -64,7 +67,7 @@ class Bookkeeper:
         self.health = LedgerHealth(ok=True, commit_wall_s=None, size_bytes=ledger.size_bytes())
         self.workloads: tuple[WorkloadState, ...] = ()
         self._ledger, self._grid, self._reported = ledger, grid, reported
-        self._zone, self._pue_permille, self._max_series = zone, pue_permille, max_series
+        self._zone, self._pue, self._max_series = zone, pue, max_series
         self._remainders: dict[Workload, int] = {}
         self._known_sensors: dict[str, Sensor] = {}
         self._known_factors: set[Factor] = set()
@@ -149,7 +152,7 @@ class Bookkeeper:
         for slot_start_s, group in by_slot.items():
             factor = self._grid.factor(self._zone, slot_start_s)
             factors[factor.factor_id] = factor
-            weighed, remainders = weigh(group, factor, self._pue_permille, remainders)
+            weighed, remainders = weigh(group, factor, self._pue(slot_start_s), remainders)
             rows.extend(weighed)
         self.factor = self._grid.factor(self._zone, now_s)
         return tuple(rows), tuple(factors.values()), remainders

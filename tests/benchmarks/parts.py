@@ -134,7 +134,7 @@ class _Rig:
             source.open()
         self.ledger = _TimedLedger(self._folder / "ledger.sqlite3", self.times["book"])
         opening = self.ledger.open()
-        books = Bookkeeper(self.ledger, FixedGrid(), opening, zone="FR", pue_permille=1200, max_series=500)
+        books = Bookkeeper(self.ledger, FixedGrid(), opening, zone="FR", pue=lambda _: 1200, max_series=500)
         self.observer = _TimedObserver(self.machine.roots, self.times["observe"])
         self.agent = Agent(Settings("node", "0", "boot"), self.feeds, self.observer, books, opening, self.now)
         return self

@@ -92,7 +92,7 @@ class SmallDaemon:
             self.grid,
             opening,
             zone="FR",
-            pue_permille=1200,
+            pue=lambda _: 1200,
             max_series=self._max_series,
             reported=self.runs.drain_units,
         )

@@ -170,7 +170,7 @@ class Node:
         self.ledger = SqliteLedger(self.folder / "ledger.db")
         opening = self.ledger.open()
         self.books = Bookkeeper(
-            self.ledger, self.grid, opening, zone="FR", pue_permille=1200, max_series=self.max_series
+            self.ledger, self.grid, opening, zone="FR", pue=lambda _: 1200, max_series=self.max_series
         )
         settings = Settings("node-1", "0", self.boot_id, pue_permille=1200)
         for feed in self.feeds:

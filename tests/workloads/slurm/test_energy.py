@@ -49,7 +49,7 @@ class LiveNode:
         self.ledger_path = cluster.root / "ledger" / LEDGER_FILE
         self._ledger = SqliteLedger(self.ledger_path)
         opening = self._ledger.open()
-        books = Bookkeeper(self._ledger, FixedGrid(), opening, zone="FR", pue_permille=1000, max_series=500)
+        books = Bookkeeper(self._ledger, FixedGrid(), opening, zone="FR", pue=lambda _: 1000, max_series=500)
         # The faked packages draw the same all the time: with a learned floor all of it would be idle.
         floors_mw = {Component.CPU: 0}
         settings = Settings("node-1", "0", "boot-1", tick_ns=round(TICK_S * 1e9), floors_mw=floors_mw)
