@@ -18,7 +18,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from tracker.core.errors import UsageError, WattledgerError
 
@@ -38,7 +37,7 @@ class BooksDamaged(WattledgerError):
 class BookStore(ABC):
     """Files by name ("entries/…/x.parquet"). Every method raises BooksUnavailable."""
 
-    url: ClassVar[str] | str
+    url: str
 
     @abstractmethod
     def names(self, prefix: str = "") -> Iterator[tuple[str, int]]:
