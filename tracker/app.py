@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 from prometheus_client import PROCESS_COLLECTOR
@@ -19,6 +19,8 @@ from tracker.agent import Agent
 from tracker.background import Runner, next_deadline
 from tracker.bookkeeper import Bookkeeper
 from tracker.config import Config
+from tracker.config.pue import statements, zone_of
+from tracker.core.accounting import pue_at
 from tracker.core.model import Method
 from tracker.core.snapshot import Snapshot
 from tracker.core.units import NS_PER_S
@@ -57,6 +59,7 @@ class Daemon:
         facts = wiring.facts_for(config)
         start = clock.now()
         grid, zone = wiring.grid_for(config, facts, start.wall_ns // NS_PER_S)
+        pues = statements(config.here)
         path = config.node.state_dir / LEDGER_FILE
         self._ledger = SqliteLedger(path)
         opening = self._ledger.open()
@@ -68,7 +71,7 @@ class Daemon:
                 grid,
                 opening,
                 zone=zone,
-                pue=lambda _: config.here.pue_permille,
+                pue=lambda at_s: pue_at(pues, at_s).permille,
                 max_series=config.workloads.max_series,
                 reported=(lambda: ()) if self._declared is None else self._declared.runs.drain_units,
             )
@@ -212,15 +215,6 @@ def _refuse_mixture(opening: Opening, path: Path, *, demo: bool) -> None:
             f"The ledger {path} holds {kinds[0]} energy; {kinds[1]} energy must not be added to it.",
             "Name another folder with --state-dir.",
         )
-
-
-def zone_of(name: str) -> tzinfo:
-    """The site's time zone. UTC needs no database of zones (and no memory for it)."""
-    if name == "UTC":
-        return UTC
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only for a node that is told its time zone
-
-    return ZoneInfo(name)
 
 
 def day_of(wall_s: float, zone: tzinfo) -> tuple[int, int]:

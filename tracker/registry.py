@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracker.grid.tables import TablesProvider
+from tracker.grid.interface import LiveProvider
 from tracker.sources import demo, estimate, nvml, rapl
 from tracker.sources.interface import Source
 from tracker.workloads import containers, declaring
@@ -32,9 +32,11 @@ RESOLVERS: tuple[tuple[type[Resolver], type], ...] = (
 #: What names the own pod of a sidecar; used with ``workloads.own_only``, before the others.
 SIDECAR: tuple[type[downward.DownwardResolver], type] = (downward.DownwardResolver, downward.Options)
 
-#: Where grid factors come from, by the name in ``[grid] provider``.
-GRID = {TablesProvider.name: TablesProvider}
+#: Services that know grid factors of hours, by the name in ``[grid] provider`` and ``chain``, with the type of their
+#: section ``[grid.<name>]``. The tables that ship are no service: they stand behind every chain.
+LIVE: dict[str, tuple[type[LiveProvider], type]] = {}
 
+LIVE_OPTIONS: dict[str, type] = {name: options for name, (_, options) in LIVE.items()}
 SOURCE_OPTIONS: dict[str, type] = {source.name: options for source, options in SOURCES}
 RESOLVER_OPTIONS: dict[str, type] = {
     **{resolver.name: options for resolver, options in RESOLVERS},

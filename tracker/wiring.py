@@ -10,10 +10,13 @@ from tracker import __version__, clock, registry
 from tracker.agent import Settings
 from tracker.codecarbon_facts import CodecarbonFacts, codecarbon_facts
 from tracker.config import Config
+from tracker.config.pue import statements
+from tracker.core.accounting import pue_at
 from tracker.core.errors import UsageError
 from tracker.core.model import Component, Kind
 from tracker.core.rules import Rule, parse_rules
-from tracker.grid.interface import GridProvider
+from tracker.core.units import NS_PER_S
+from tracker.grid_wiring import grid_for, live_providers, node_zone, providers_of, store_path
 from tracker.ledger.files import LEDGER_FILE
 from tracker.ledger.interface import WorkloadTotals
 from tracker.ledger.opening import read_label_sets, read_totals
@@ -31,7 +34,7 @@ from tracker.workloads.observer import CgroupObserver, Options
 from tracker.workloads.own import OwnWork
 from tracker.workloads.paths import RELATIVE, identify_process
 
-WORLD = "WORLD"
+__all__ = ["grid_for", "live_providers", "node_zone", "providers_of", "store_path"]
 
 _Resolver = TypeVar("_Resolver", bound=Resolver)
 
@@ -55,6 +58,7 @@ def boot_id_of(roots: Roots) -> str:
 
 def settings_for(config: Config) -> Settings:
     """What the agent is told."""
+    pue = pue_at(statements(config.here), clock.now().wall_ns // NS_PER_S)
     floors_mw = {Component.GPU: config.idle.gpu_mw, Component.CPU: config.idle.cpu_mw}
     return Settings(
         hostname=config.node.hostname,
@@ -62,8 +66,8 @@ def settings_for(config: Config) -> Settings:
         boot_id=boot_id_of(roots_of(config)),
         tick_ns=config.sampling.tick.ns,
         site=config.node.site,
-        pue_permille=config.here.pue_permille,
-        pue_source=config.here.pue_source,
+        pue_permille=pue.permille,
+        pue_source=pue.source,
         floors_mw={component: floor_mw for component, floor_mw in floors_mw.items() if floor_mw is not None},
     )
 
@@ -71,17 +75,6 @@ def settings_for(config: Config) -> Settings:
 def facts_for(config: Config) -> CodecarbonFacts:
     """What codecarbon knows about this node's CPU and about countries; never raises."""
     return codecarbon_facts(read_cpu_model(config.node.procfs).name, config.node.state_dir)
-
-
-def grid_for(config: Config, facts: CodecarbonFacts, now_s: int) -> tuple[GridProvider, str]:
-    """The provider of factors and the node's zone. Raises UnknownZone."""
-    assumed = config.here.zone is None
-    zone = config.here.zone or WORLD
-    provider = registry.GRID[config.grid.provider](
-        facts.countries, facts.edition, now_s, assumed=assumed, note=facts.note
-    )
-    provider.factor(zone, now_s)
-    return provider, zone
 
 
 def sources_for(config: Config, facts: CodecarbonFacts, *, demo: bool) -> list[Source]:

@@ -38,8 +38,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "agent": ("core", "bookkeeper", "memory", *INTERFACES),
     "reporter": ("core", "log", "faults"),  # what ticks say in the log
     "registry": ("core", *WINGS),
-    "config": ("core", "registry", "secrecy", "web.address"),  # web.address: how an address is written
-    "wiring": ("core", "sysfs", "clock", "registry", "config", "agent", "codecarbon_facts", *WINGS),
+    # web.address: how an address is written; grid.zones: which zones there are
+    "config": ("core", "registry", "secrecy", "web.address", "grid.zones"),
+    "grid_wiring": ("core", "registry", "config", "codecarbon_facts", "grid"),  # the half of wiring that is about grids
+    "wiring": ("core", "sysfs", "clock", "registry", "config", "agent", "codecarbon_facts", "grid_wiring", *WINGS),
     "app": EVERYTHING,
     "cli": EVERYTHING,
 }

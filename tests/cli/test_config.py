@@ -59,8 +59,12 @@ def test_what_show_prints_can_be_used_as_the_file(command: Command, file: Path, 
         "zone": "FR",
         "pue": 1.21,
         "pue_source": "",
+        "pue_from": None,
+        "pue_periods": [],
         "timezone": "UTC",
         "control": "owned",
+        "operational_control": True,
+        "colo_overhead": "scope2",
     }
 
 

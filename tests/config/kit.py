@@ -38,7 +38,25 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 SOURCES = {"nvml": Nvml, "rapl": Rapl}
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A service that knows grid factors and wants a token."""
+
+    base_url: str = "https://api.example"
+    token: str = ""
+    token_file: str = ""
+    regions: dict[str, str] = {}
+
+
+class Open(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One that anybody may ask."""
+
+    base_url: str = "https://open.example"
+
+
 RESOLVERS = {"cluster": Cluster}
+LIVE = {"electricitymaps": Service, "neso": Open}
 
 
 def loaded(
@@ -57,7 +75,7 @@ def loaded(
         flags=flags,
         source_options=SOURCES,
         resolver_options=RESOLVERS,
-        grid_providers=("tables", "electricitymaps"),
+        live_options=LIVE,
         system_path=folder / "none.toml",
     )
 

@@ -72,7 +72,7 @@ def test_a_secret_is_never_repeated(tmp_path: Path) -> None:
 def test_a_missing_file_that_was_named(tmp_path: Path) -> None:
     path = tmp_path / "absent.toml"
     with pytest.raises(UsageError) as caught:
-        load(path, environ={}, source_options={}, grid_providers=("tables",))
+        load(path, environ={}, source_options={}, live_options={})
     assert str(caught.value) == (
         f"The configuration file {path} does not exist. Check --config; without it the defaults apply."
     )
@@ -80,7 +80,7 @@ def test_a_missing_file_that_was_named(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        load(tmp_path, environ={}, source_options={}, grid_providers=("tables",))
+        load(tmp_path, environ={}, source_options={}, live_options={})
     assert str(caught.value) == (
         f"The configuration file {tmp_path} cannot be read: Is a directory. Mend that, or name another: --config."
     )
@@ -90,5 +90,5 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "latin.toml"
     path.write_bytes(b'[node]\nhostname = "caf\xe9"\n')
     with pytest.raises(UsageError) as caught:
-        load(path, environ={}, source_options={}, grid_providers=("tables",))
+        load(path, environ={}, source_options={}, live_options={})
     assert str(caught.value) == f"{path}:2: The file is not UTF-8 text. Save it as UTF-8."

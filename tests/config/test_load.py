@@ -82,7 +82,7 @@ def test_without_a_file_the_defaults_apply(tmp_path: Path) -> None:
     assert (config.sampling.tick.s, config.sampling.commit.s) == (5.0, 10.0)
     assert config.web.listen == "127.0.0.1:9837", "nobody outside may read it unless somebody says so"
     assert config.sources is None, "absent: everything that is present is used"
-    assert (config.here.zone, config.here.pue_permille) == (None, 1000)
+    assert (config.here.zone, config.here.pue) == (None, None)
     assert (config.idle.gpu_mw, config.idle.cpu_mw) == (None, None)
 
 
@@ -95,7 +95,7 @@ def test_everything_can_be_set_in_the_file(tmp_path: Path) -> None:
         Path("/host/sys"),
         Path("/host/proc"),
     )
-    assert (config.here.zone, config.here.pue_permille, config.here.timezone) == ("FR", 1210, "Europe/Paris")
+    assert (config.here.zone, config.here.pue, config.here.timezone) == ("FR", 1.21, "Europe/Paris")
     assert (config.here.pue_source, config.here.control) == ("operator, 2026-Q3", "colo")
     assert config.site["osl"].zone == "NO-NO1"
     assert (config.sampling.tick.ns, config.sampling.commit.ns) == (2_000_000_000, 90_000_000_000)
@@ -223,7 +223,7 @@ def test_a_system_file_is_used_when_there_is_one(tmp_path: Path) -> None:
         environ={},
         source_options={},
         resolver_options={},
-        grid_providers=("tables",),
+        live_options={},
         system_path=path,
     )
     assert (config.node.hostname, config.path) == ("system", path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from itertools import pairwise
 from pathlib import Path
 
 from tracker.config.decode import in_words, nearest
@@ -13,23 +13,26 @@ from tracker.core.units import NS_PER_S, SLOT_S
 
 #: The best is 1.0 by definition; the worst ever published for a data centre lies below this.
 MAX_PUE = 4.0
+#: A rack of servers lies below it; more is grams.
+MAX_KGCO2E = 1_000_000
 MAX_TICK = Duration(60 * NS_PER_S)
 MIN_TICK = Duration(NS_PER_S)
 SLOT = Duration(SLOT_S * NS_PER_S)
 
 
-def check(config: Config, layers: Layers, grid_providers: Collection[str]) -> None:
+def check(config: Config, layers: Layers) -> None:
     """Raises UsageError for the first thing that cannot be."""
     _check_node(config, layers)
     for name, site in config.site.items():
-        _check_pue(site, layers, ("site", name, "pue"))
+        if site.pue is not None:
+            _check_pue(site.pue, layers, ("site", name, "pue"))
         _check_timezone(site.timezone, layers, ("site", name, "timezone"))
+        _check_periods(site, layers, ("site", name, "pue_periods"))
     _check_sampling(config, layers)
     if config.sources is not None and not config.sources:
         raise layers.error(
             ("sources",), "[sources] is empty, so nothing would be measured.", "Remove it, or name some: nvml = {}."
         )
-    _check_provider(config.grid.provider, layers, grid_providers)
     _check_numbers(config, layers)
     _check_web(config, layers)
 
@@ -52,13 +55,39 @@ def _check_node(config: Config, layers: Layers) -> None:
         )
 
 
-def _check_pue(site: Site, layers: Layers, path: KeyPath) -> None:
-    if not 1.0 <= site.pue <= MAX_PUE:  # also false for nan
+def _check_pue(pue: float, layers: Layers, path: KeyPath) -> None:
+    if not 1.0 <= pue <= MAX_PUE:  # also false for nan
         raise layers.error(
             path,
-            f"{'.'.join(path)} is {site.pue:g}, but power usage effectiveness lies between 1 and {MAX_PUE:g}.",
+            f"{'.'.join(path)} is {pue:g}, but power usage effectiveness lies between 1 and {MAX_PUE:g}.",
             "It is facility energy over IT energy, such as 1.21.",
         )
+
+
+def _check_periods(site: Site, layers: Layers, path: KeyPath) -> None:
+    """Each is one, and no two hold on the same day."""
+    if site.pue_from is not None and site.pue is None:
+        where = ".".join((*path[:-1], "pue_from"))
+        raise layers.error((*path[:-1], "pue_from"), f"{where} says since when a pue holds that is not given.")
+    for i, period in enumerate(site.pue_periods):
+        _check_pue(period.pue, layers, (*path, str(i), "pue"))
+        if not period.source.strip():
+            raise layers.error(
+                (*path, str(i)), f"{'.'.join(path)}.{i} has no source.", 'Say who states it: source = "operator, 2026".'
+            )
+        if period.to is not None and period.to <= period.begin:
+            raise layers.error(
+                (*path, str(i)), f"{'.'.join(path)}.{i} ends before it begins.", 'The day "to" is not in it any more.'
+            )
+    order = sorted(range(len(site.pue_periods)), key=lambda i: site.pue_periods[i].begin)
+    for one, other in pairwise(order):
+        end, begin = site.pue_periods[one].to, site.pue_periods[other].begin
+        if end is None or begin < end:
+            raise layers.error(
+                (*path, str(other)),
+                f"{'.'.join(path)}.{other} begins on {begin}, while the one before it still holds.",
+                f"End that one: to = {begin}.",
+            )
 
 
 def _check_timezone(name: str, layers: Layers, path: KeyPath) -> None:
@@ -101,15 +130,6 @@ def _check_sampling(config: Config, layers: Layers) -> None:
         )
 
 
-def _check_provider(provider: str, layers: Layers, known: Collection[str]) -> None:
-    if provider not in known:
-        near = nearest(provider, known, limit=1)
-        remedy = f'Did you mean "{near[0]}"?' if near else f"There are: {', '.join(sorted(known))}."
-        raise layers.error(
-            ("grid", "provider"), f'grid.provider is "{provider}", but there is no such provider.', remedy
-        )
-
-
 def _check_numbers(config: Config, layers: Layers) -> None:
     for name, count in (("max_series", config.workloads.max_series), ("gpu_replicas", config.workloads.gpu_replicas)):
         if count < 1:
@@ -117,6 +137,19 @@ def _check_numbers(config: Config, layers: Layers) -> None:
     for name, watts in (("gpu_w", config.idle.gpu_w), ("cpu_w", config.idle.cpu_w)):
         if watts is not None and not 0 <= watts < 10_000:  # noqa: PLR2004 - no device idles at 10 kW; false for nan
             raise layers.error(("idle", name), f"idle.{name} is {watts:g}, but must be watts of one device, 0 or more.")
+
+    embodied = config.accounting.embodied
+    above = ("accounting", "embodied")
+    if embodied.lifetime_h < 1:
+        sentence = f"accounting.embodied.lifetime_h is {embodied.lifetime_h}, but must be at least 1 hour."
+        raise layers.error((*above, "lifetime_h"), sentence)
+    own = {"host_kgco2e": embodied.host_kgco2e, **{f"devices.{name}": each for name, each in embodied.devices.items()}}
+    for name, kgco2e in own.items():
+        if kgco2e is not None and not 0 <= kgco2e < MAX_KGCO2E:  # false for nan
+            path = ("accounting", "embodied", *name.split(".", 1))
+            raise layers.error(
+                path, f"{'.'.join(path)} is {kgco2e:g}, but must be kilograms of CO2e of one, 0 or more."
+            )
 
 
 def _check_web(config: Config, layers: Layers) -> None:

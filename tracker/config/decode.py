@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Iterable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -22,17 +23,13 @@ def decode(layers: Layers, kind: Any, value: object, path: KeyPath = ()) -> Any:
     """``value`` as ``kind``: a struct, a dict of structs, or a plain type. Raises UsageError."""
     kind = _present(kind)
     if is_struct(kind):
-        table = _table(layers, value, path)
-        known = field_kinds(kind)
-        return kind(
-            **{
-                name: decode(layers, _known(layers, known, (*path, name)), below, (*path, name))
-                for name, below in table.items()
-            }
-        )
+        return _struct(layers, kind, _table(layers, value, path), path)
     if get_origin(kind) is dict and is_struct(get_args(kind)[1]):
         table = _table(layers, value, path)
         return {name: decode(layers, get_args(kind)[1], below, (*path, name)) for name, below in table.items()}
+    if get_origin(kind) is tuple and is_struct(get_args(kind)[0]) and isinstance(value, list):
+        each = get_args(kind)[0]
+        return tuple(decode(layers, each, below, (*path, str(i))) for i, below in enumerate(value))
     try:
         return _plain(kind, value)
     except (msgspec.ValidationError, ValueError) as error:
@@ -75,10 +72,10 @@ def in_words(names: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def _known(layers: Layers, known: Mapping[str, Any], path: KeyPath) -> Any:
+def _known(layers: Layers, known: Mapping[str, Any], path: KeyPath) -> None:
     name = path[-1]
     if name in known:
-        return known[name]
+        return
     above = ".".join(path[:-1])
     near = nearest(name, known, limit=1)
     if near:
@@ -88,6 +85,23 @@ def _known(layers: Layers, known: Mapping[str, Any], path: KeyPath) -> Any:
     else:
         remedy = f"{above} has no settings."
     raise layers.error(path, f"There is no setting {'.'.join(path)}.", remedy)
+
+
+def _struct(layers: Layers, kind: Any, table: Mapping[str, object], path: KeyPath) -> Any:
+    known = field_kinds(kind)
+    for name in table:
+        _known(layers, known, (*path, name))
+    fields = msgspec.structs.fields(kind)
+    missing = [field.encode_name for field in fields if field.required and field.encode_name not in table]
+    if missing:
+        raise layers.error(path, f"{'.'.join(path)} does not say {in_words(missing)}.", f"Add {missing[0]} = ….")
+    return kind(
+        **{
+            field.name: decode(layers, field.type, table[field.encode_name], (*path, field.encode_name))
+            for field in fields
+            if field.encode_name in table
+        }
+    )
 
 
 def _table(layers: Layers, value: object, path: KeyPath) -> dict[str, object]:
@@ -132,6 +146,7 @@ def _wanted(kind: Any) -> str:
         bool: "true or false",
         Path: "a path in quotes",
         Duration: 'a duration such as "5s", "10m" or "1h"',
+        date: "a day such as 2026-07-01",
     }
     if kind in simple:
         return simple[kind]

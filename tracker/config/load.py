@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import msgspec
 
 from tracker.config.checks import check
 from tracker.config.decode import decode, field_kinds
+from tracker.config.grid import given, settle_grid
 from tracker.config.layers import KeyPath, Layers, read_file
 from tracker.config.overrides import take_environment, take_flags
-from tracker.config.schema import Config, Workloads
+from tracker.config.schema import Config, Grid, Workloads
 from tracker.core.errors import UsageError
 from tracker.core.rules import RuleError, parse_rules
 
@@ -44,23 +45,23 @@ def load(
     flags: Mapping[str, object] | None = None,
     source_options: Mapping[str, type] | None = None,
     resolver_options: Mapping[str, type] | None = None,
-    grid_providers: Collection[str] | None = None,
+    live_options: Mapping[str, type] | None = None,
     system_path: Path = SYSTEM_PATH,
 ) -> Config:
     """The effective configuration. Raises UsageError: one sentence with the place and the remedy.
 
     ``path``: the file of ``--config``, which must exist; None: ``system_path`` if there is one.
     ``flags``: by dotted path (``FLAGS``); None was not given; a mapping replaces a whole table.
-    ``source_options``, ``resolver_options``: the Options of each power source and of each resolver of workloads, by
-    name. ``grid_providers``: the names that ``[grid] provider`` may have. None: those of the registry.
+    ``source_options``, ``resolver_options``, ``live_options``: the Options of each power source, of each resolver of
+    workloads and of each service that knows grid factors, by name. None: those of the registry.
     """
-    if source_options is None or resolver_options is None or grid_providers is None:
+    if source_options is None or resolver_options is None or live_options is None:
         from tracker import registry  # noqa: PLC0415 - imports every source; tests and tools give their own
 
         source_options = registry.SOURCE_OPTIONS if source_options is None else source_options
         resolver_options = registry.RESOLVER_OPTIONS if resolver_options is None else resolver_options
-        grid_providers = registry.GRID if grid_providers is None else grid_providers
-    root = _root(source_options, resolver_options)
+        live_options = registry.LIVE_OPTIONS if live_options is None else live_options
+    root = _root(source_options, resolver_options, live_options)
     layers = _defaults(environ)
     used = _read(layers, path, system_path)
     take_environment(layers, environ, root)
@@ -68,12 +69,13 @@ def load(
     decoded = decode(layers, root, layers.tree)
     sections = {name: getattr(decoded, name) for name in field_kinds(root)}
     if sections["sources"] is not None:
-        sections["sources"] = _given(sections["sources"], source_options)
+        sections["sources"] = given(sections["sources"], source_options)
     sections["workloads"] = _workloads(layers, sections["workloads"], resolver_options)
+    sections["grid"] = settle_grid(layers, sections["grid"], live_options)
     _settle_site(layers, sections)
     _settle_commit(layers, sections)
     config = Config(**sections, path=used, origins=_dotted(layers.origins))
-    check(config, layers, grid_providers)
+    check(config, layers)
     return config
 
 
@@ -87,17 +89,17 @@ def default_state_dir(environ: Mapping[str, str], *, root: bool, system: Path = 
     return Path(environ.get("HOME") or "~", ".local/state/wattledger").expanduser()
 
 
-def _root(source_options: Mapping[str, type], resolver_options: Mapping[str, type]) -> Any:
-    """The type of the whole file: the sections of Config, with [sources] made of what the sources bring, and
-    [workloads] with a table for each resolver."""
-    sources = msgspec.defstruct("Sources", _optional(source_options), frozen=True, kw_only=True)
-    own = [
-        (f.name, Any if f.name == "rules" else f.type, getattr(Workloads(), f.name))
-        for f in msgspec.structs.fields(Workloads)
-        if f.name != "resolvers"
-    ]
-    workloads = msgspec.defstruct("Workloads", [*own, *_optional(resolver_options)], frozen=True, kw_only=True)
-    made = {"sources": (sources | None, None), "workloads": (workloads, workloads())}
+def _root(sources: Mapping[str, type], resolvers: Mapping[str, type], live: Mapping[str, type]) -> Any:
+    """The type of the whole file: the sections of Config, with [sources] made of what the sources bring, [workloads]
+    with a table for each resolver, and [grid] with one for each service."""
+    made_sources = msgspec.defstruct("Sources", _optional(sources), frozen=True, kw_only=True)
+    workloads = _with_tables(Workloads(), "resolvers", resolvers, rules=Any)
+    grid = _with_tables(Grid(), "providers", live)
+    made = {
+        "sources": (made_sources | None, None),
+        "workloads": (workloads, workloads()),
+        "grid": (grid, grid()),
+    }
     fields = [field for field in msgspec.structs.fields(Config) if field.name not in _FACTS]
     return msgspec.defstruct(
         "Root",
@@ -105,6 +107,17 @@ def _root(source_options: Mapping[str, type], resolver_options: Mapping[str, typ
         frozen=True,
         kw_only=True,
     )
+
+
+def _with_tables(section: msgspec.Struct, field: str, options: Mapping[str, type], **others: Any) -> Any:
+    """The type of a section with a table for each of ``options`` in the place of ``field``."""
+    own = [
+        (f.name, others.get(f.name, f.type), getattr(section, f.name))
+        for f in msgspec.structs.fields(section)
+        if f.name != field
+    ]
+    name = type(section).__name__
+    return msgspec.defstruct(name, [*own, *_optional(options)], frozen=True, kw_only=True)
 
 
 def _optional(options: Mapping[str, type]) -> list[tuple[str, Any, None]]:
@@ -137,12 +150,6 @@ def _read(layers: Layers, path: Path | None, system_path: Path) -> Path | None:
     return path or system_path
 
 
-def _given(table: msgspec.Struct, options: Mapping[str, type]) -> dict[str, msgspec.Struct]:
-    """The tables of parts that somebody wrote."""
-    given = {name: getattr(table, name) for name in sorted(options)}
-    return {name: options for name, options in given.items() if options is not None}
-
-
 def _workloads(layers: Layers, decoded: Any, resolver_options: Mapping[str, type]) -> Workloads:
     """[workloads] as one struct whatever resolvers there are. Raises UsageError for a rule that cannot be."""
     try:
@@ -150,7 +157,7 @@ def _workloads(layers: Layers, decoded: Any, resolver_options: Mapping[str, type
     except RuleError as error:
         raise layers.error(("workloads", "rules", *error.path), error.sentence, error.remedy) from error
     own = {name: getattr(decoded, name) for name in Workloads.__struct_fields__ if name != "resolvers"}
-    return Workloads(**{**own, "rules": tuple(decoded.rules)}, resolvers=_given(decoded, resolver_options))
+    return Workloads(**{**own, "rules": tuple(decoded.rules)}, resolvers=given(decoded, resolver_options))
 
 
 def _settle_site(layers: Layers, sections: dict[str, Any]) -> None:

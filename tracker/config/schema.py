@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,9 @@ import msgspec
 
 from tracker.core.units import MW_PER_W, NS_PER_S
 
-PERMILLE = 1000
+#: The name in a chain for what ships; it is always there, so that writing it changes nothing.
+TABLES = "tables"
+DEFAULT_TIERS = (1, 2, 3, 4, 5)
 
 _UNIT_NS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
@@ -57,18 +60,31 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     procfs: Path = Path("/proc")
 
 
+class PuePeriod(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"begin": "from"}):
+    """What a site's PUE was in a period: [[site.<name>.pue_periods]]. Days of the site's time zone."""
+
+    begin: date  # written "from"
+    to: date | None = None  # exclusive; None: until further notice
+    pue: float
+    source: str  # who says so and of when
+
+
 class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A place where nodes stand. ``zone`` None: nobody set it, WORLD is assumed and flagged."""
+    """A place where nodes stand. ``zone`` None: nobody set it, WORLD is assumed and flagged.
+
+    ``pue`` holds from ``pue_from`` on, where no period of ``pue_periods`` does; what nobody stated is
+    ``config.pue.INDUSTRY`` and flagged as assumed.
+    """
 
     zone: str | None = None
-    pue: float = 1.0
-    pue_source: str = ""  # who says so and of when; "": nobody did, 1.0 is assumed
+    pue: float | None = None
+    pue_source: str = ""  # who says so and of when
+    pue_from: date | None = None  # None: it always held
+    pue_periods: tuple[PuePeriod, ...] = ()
     timezone: str = "UTC"
-    control: Literal["owned", "colo", "leased", "cloud"] = "owned"
-
-    @property
-    def pue_permille(self) -> int:
-        return round(self.pue * PERMILLE)
+    control: Literal["owned", "colo", "leased", "cloud"] = "owned"  # as in core/boundary.py
+    operational_control: bool = True  # of leased hardware
+    colo_overhead: Literal["scope2", "scope3-8", "scope3-1"] = "scope2"  # the building's own use, by contract
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,12 +104,51 @@ class Workloads(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     resolvers: dict[str, msgspec.Struct] = {}
 
 
+class GridZone(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[grid.zone.<ZONE>]: what is different there. Empty: as in [grid]."""
+
+    chain: tuple[str, ...] = ()
+    tiers: tuple[int, ...] = ()
+
+
 class Grid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where grid factors come from. ``providers`` has the settings of each service that is named or has a section
+    ([grid.electricitymaps]); the tables that ship always stand behind them."""
+
     provider: str = "tables"
+    token: str = ""  # of ``provider``: short for its own setting
+    token_file: str = ""
+    chain: tuple[str, ...] = ()  # services in the order in which they are asked; empty: ``provider`` alone
+    tiers: tuple[int, ...] = ()  # which kinds of factor may be used, best first; empty: all but the world's average
+    poll: Duration = Duration(30 * 60 * NS_PER_S)  # how often the services are asked
+    cloud_metadata: Literal["", "aws", "gcp", "azure"] = ""  # whose instance metadata says the region; "": not asked
+    zone: dict[str, GridZone] = {}  # by the catalogue's code
+    providers: dict[str, msgspec.Struct] = {}
+
+    def live_chain(self, zone: str) -> tuple[str, ...]:
+        """The services to ask about a zone, in order; empty: the tables are all there is."""
+        own = self.zone.get(zone, GridZone()).chain or self.chain or (self.provider,)
+        return tuple(name for name in own if name != TABLES)
+
+    def tiers_of(self, zone: str) -> tuple[int, ...]:
+        """The kinds of factor that may be used for a zone, best first."""
+        return self.zone.get(zone, GridZone()).tiers or self.tiers or DEFAULT_TIERS
+
+
+class Embodied(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[accounting.embodied]: the making of the hardware, spread over the time it is held."""
+
+    lifetime_h: int = 43_800  # five years
+    host_kgco2e: float | None = None  # the server without its GPUs; None: not counted
+    host_source: str = ""
+    devices: dict[str, float] = {}  # own figures in kgCO2e of one device, by model or by a name of the table
+    devices_source: str = ""
 
 
 class Accounting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    location_factor: Literal["annual"] = "annual"  # hourly factors need a live provider, which there is not yet
+    location_factor: Literal["annual", "hourly"] = "annual"  # what the counters go by; the other one is shown beside
+    instruments_file: str = ""  # certificates, contracts, supplier rates: grid/instruments.py
+    embodied: Embodied = Embodied()
 
 
 class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,12 +10,14 @@ from typing import Any
 import msgspec
 
 from tracker.config.layers import KeyPath
-from tracker.config.schema import Config, Workloads
+from tracker.config.schema import Config
 from tracker.secrecy import MASK, is_secret, without_userinfo
 
 DEFAULT = "default"
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _FACTS = ("path", "origins")
+#: What holds the sections of parts by their name: [workloads.kubernetes], [grid.neso].
+_IN_PLACE = ("resolvers", "providers")
 
 
 def toml_lines(config: Config) -> Iterator[tuple[str, str]]:
@@ -59,13 +61,32 @@ def _tables(config: Config) -> Iterator[tuple[KeyPath, dict[str, Any] | None]]:
             yield (section,), None
         elif isinstance(value, dict):
             for name, below in value.items():
-                yield (section, name), _plain(below)
+                yield from _table((section, name), below)
         else:
-            plain = _plain(value)
-            resolvers = plain.pop("resolvers", {}) if isinstance(value, Workloads) else {}
-            yield (section,), plain
-            for name, below in resolvers.items():
-                yield (section, name), below
+            yield from _table((section,), value)
+
+
+def _table(path: KeyPath, section: msgspec.Struct) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+    """A section, and below it those that it holds."""
+    plain = _plain(section)
+    below: list[tuple[KeyPath, msgspec.Struct]] = []
+    for name in section.__struct_fields__:
+        value = getattr(section, name)
+        if isinstance(value, msgspec.Struct):
+            below.append(((*path, name), value))
+        elif isinstance(value, dict) and (name in _IN_PLACE or _are_sections(value)):
+            above = path if name in _IN_PLACE else (*path, name)
+            below.extend(((*above, key), each) for key, each in value.items())
+        else:
+            continue
+        del plain[name]
+    yield path, plain
+    for place, each in below:
+        yield from _table(place, each)
+
+
+def _are_sections(value: dict[str, Any]) -> bool:
+    return bool(value) and all(isinstance(each, msgspec.Struct) for each in value.values())
 
 
 def _plain(section: msgspec.Struct) -> dict[str, Any]:

@@ -1,0 +1,100 @@
+"""Makes what knows grid factors from the configuration: the services of a zone, and what the agent asks.
+
+The daemon asks no service itself: a child process does (``refresher.py``), so that no HTTP library is loaded here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from tracker import registry
+from tracker.codecarbon_facts import CodecarbonFacts
+from tracker.config import Config
+from tracker.config.decode import in_words
+from tracker.config.schema import TABLES
+from tracker.core.errors import UsageError
+from tracker.grid.catalogue import WORLD, Zone
+from tracker.grid.interface import Answer, Ask, GridProvider, LiveProvider, Question, Unreachable
+from tracker.grid.tables import TablesProvider
+from tracker.grid.zones import find_zone, zone_path
+
+#: What is known of factors, in the state directory.
+STORE_FILE = "factors.db"
+
+
+def node_zone(config: Config) -> Zone:
+    """Where the node stands; WORLD if nobody says. Raises UnknownZone."""
+    return WORLD if config.here.zone is None else find_zone(config.here.zone)
+
+
+def store_path(config: Config) -> Path:
+    return config.node.state_dir / STORE_FILE
+
+
+def live_providers(config: Config, ask: Ask) -> dict[str, tuple[LiveProvider, ...]]:
+    """The services to ask, by the code of the zone to ask them about, in the order of the chain.
+
+    Usually that is the node's zone alone; a service that knows only the country around it is asked about that. Raises
+    UsageError: a service that knows neither, or whose settings cannot be.
+    """
+    return providers_of(config, node_zone(config), ask)
+
+
+def providers_of(config: Config, zone: Zone, ask: Ask) -> dict[str, tuple[LiveProvider, ...]]:
+    """The same for any zone."""
+    found: dict[str, tuple[LiveProvider, ...]] = {}
+    for name in config.grid.live_chain(zone.code):
+        provider = _made(name, config, ask)
+        place = _covers(provider, zone)
+        if place is None:
+            raise _not_covered(config, zone, name)
+        found[place.code] = (*found.get(place.code, ()), provider)
+    return found
+
+
+def nobody(question: Question) -> Answer:
+    """An ``Ask`` for those who only want to know what a service covers."""
+    raise Unreachable(f"{question.url} is not asked by this process.")
+
+
+def grid_for(config: Config, facts: CodecarbonFacts, now_s: int) -> tuple[GridProvider, str]:
+    """The provider of factors and the node's zone. Raises UnknownZone."""
+    zone = node_zone(config)
+    live_providers(config, nobody)
+    provider = TablesProvider(facts.countries, facts.edition, now_s, assumed=config.here.zone is None, note=facts.note)
+    provider.factor(zone.code, now_s)
+    return provider, zone.code
+
+
+def _made(name: str, config: Config, ask: Ask) -> LiveProvider:
+    """Made of its section, or of its defaults, and of what else its constructor names."""
+    kind, options = registry.LIVE[name]
+    parts = {"options": config.grid.providers.get(name) or options(), "ask": ask}
+    wanted = inspect.signature(kind).parameters
+    return kind(**{name: part for name, part in parts.items() if name in wanted})
+
+
+def _covers(provider: LiveProvider, zone: Zone) -> Zone | None:
+    """The nearest place it knows: the zone itself, its official zone, its country."""
+    places = (find_zone(step.zone) for step in zone_path(zone))
+    return next((place for place in places if provider.covers(place)), None)
+
+
+def _not_covered(config: Config, zone: Zone, name: str) -> UsageError:
+    """The service does not know this place; those that do are named."""
+    others = [each for each in registry.LIVE if each != name and _would_cover(each, config, zone)]
+    hint = f"Its zone is known to {in_words(others)}" if others else "No provider here knows it"
+    keys = (f"grid.zone.{zone.code}.chain", "grid.chain", "grid.provider")
+    origin = next((config.origins[key] for key in keys if key in config.origins), "")
+    return UsageError(
+        (f"{origin}: " if origin else "") + f"The provider {name} does not know the zone {zone.code} ({zone.name}).",
+        f'{hint}. Write [grid.zone."{zone.code}"] with chain = ["{others[0] if others else TABLES}"].',
+    )
+
+
+def _would_cover(name: str, config: Config, zone: Zone) -> bool:
+    try:
+        return _covers(_made(name, config, nobody), zone) is not None
+    except UsageError:  # it cannot be made without being configured
+        return False
