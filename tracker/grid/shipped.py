@@ -19,6 +19,9 @@ from tracker.core.factors import UNITS, Basis, FactorRow, FactorType, Scheme
 from tracker.grid.catalogue import DATA, by_name
 
 FACTORS = DATA / "factors"
+#: The day on which the tables were collected (``data/README.md``), as an instant: whoever asks what was known before
+#: it is told of none of them.
+COLLECTED_S = int(datetime(2026, 10, 31, tzinfo=UTC).timestamp())
 _MUST_SAY = ("factor_id", "zone", "gases", "edition", "publisher", "source_ref", "licence", "gwp_set", "confidence")
 _TD = {"true": True, "false": False, "unspecified": None}
 
