@@ -8,7 +8,7 @@ Books are a folder or a bucket of files that are created once and never changed:
     sites/<site>/<sha16>.json                                                  zone, PUE periods, control, time zone
     statements/2026-10/v1/…                                                    sealed
 
-``<span>`` is ``day`` for all 24 hours (UTC) of a day, or ``h07-11`` for the hours 07, 08, 09 and 10 of a day that is
+``<span>`` is ``day`` for all 24 hours (UTC) of a day, or ``h07_11`` for the hours 07, 08, 09 and 10 of a day that is
 still going on. A day file takes the place of the pieces of its day. ``<sha16>`` names the content (rows, not bytes of
 the file format), so that shipping twice gives the same name whatever wrote it.
 """

@@ -1,0 +1,116 @@
+"""Names of the lake's files: read from the right, because a hostname may have dashes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote, unquote
+
+from tracker.core.hours import HOUR_S
+
+KINDS = ("entries", "coverage", "emissions")
+DAY_H = 24
+_NAME = re.compile(
+    r"(?P<kind>[a-z]+)/month=(?P<month>\d{4}-\d\d)/day=(?P<day>\d\d)/"
+    r"(?P<host>[^/]+)-(?P<ledger>[0-9a-f]{8})-(?P<span>day|h\d\d_\d\d)-(?P<sha>[0-9a-f]{16})\.parquet"
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LakeFile:
+    """Hours [from_h, to_h) of a UTC day of one ledger. ``whole``: it is the day's last word."""
+
+    kind: str
+    date: str  # 2026-10-03
+    hostname: str
+    ledger: str  # the first eight digits of the ledger's identity
+    from_h: int
+    to_h: int
+    whole: bool
+    sha16: str
+    size_bytes: int = 0
+
+    @property
+    def name(self) -> str:
+        month, day = self.date[:7], self.date[8:]
+        span = "day" if self.whole else f"h{self.from_h:02}_{self.to_h:02}"
+        host = quote(self.hostname, safe="")
+        return f"{self.kind}/month={month}/day={day}/{host}-{self.ledger}-{span}-{self.sha16}.parquet"
+
+    @property
+    def start_s(self) -> int:
+        return day_start_s(self.date) + self.from_h * HOUR_S
+
+    @property
+    def end_s(self) -> int:
+        return day_start_s(self.date) + self.to_h * HOUR_S
+
+
+def day_start_s(date: str) -> int:
+    return int(datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp())
+
+
+def date_of(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d")
+
+
+def parse_name(name: str, size_bytes: int = 0) -> LakeFile | None:
+    """None: not a file of the lake."""
+    found = _NAME.fullmatch(name)
+    if found is None or found["kind"] not in KINDS:
+        return None
+    whole = found["span"] == "day"
+    from_h, to_h = (0, DAY_H) if whole else (int(found["span"][1:3]), int(found["span"][4:6]))
+    if not 0 <= from_h < to_h <= DAY_H:
+        return None
+    return LakeFile(
+        kind=found["kind"],
+        date=f"{found['month']}-{found['day']}",
+        hostname=unquote(found["host"]),
+        ledger=found["ledger"],
+        from_h=from_h,
+        to_h=to_h,
+        whole=whole,
+        sha16=found["sha"],
+        size_bytes=size_bytes,
+    )
+
+
+def prefixes(kind: str, start_s: int, end_s: int) -> tuple[str, ...]:
+    """Where the files of [start_s, end_s) lie: one prefix for each UTC month."""
+    months, at = [], datetime.fromtimestamp(start_s, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    while at.timestamp() < end_s:
+        months.append(f"{kind}/month={at:%Y-%m}/")
+        at = (at + timedelta(days=32)).replace(day=1)
+    return tuple(months)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The files to read, and those that contradict others about the same hours of the same ledger."""
+
+    files: tuple[LakeFile, ...]
+    conflicts: tuple[tuple[LakeFile, LakeFile], ...] = ()
+
+
+def select(files: Iterable[LakeFile]) -> Selection:
+    """Of each kind, ledger and day: the day file if there is one, else its pieces. Of two that overlap the first by
+    name is read and both are reported: nobody's energy is counted twice."""
+    groups: dict[tuple[str, str, str, str], list[LakeFile]] = {}
+    for each in sorted(files):
+        groups.setdefault((each.kind, each.date, each.hostname, each.ledger), []).append(each)
+    chosen: list[LakeFile] = []
+    conflicts: list[tuple[LakeFile, LakeFile]] = []
+    for group in groups.values():
+        whole = [each for each in group if each.whole]
+        taken: list[LakeFile] = []
+        for each in whole or group:
+            rival = next((one for one in taken if one.from_h < each.to_h and each.from_h < one.to_h), None)
+            if rival is None:
+                taken.append(each)
+            else:
+                conflicts.append((rival, each))
+        chosen += taken
+    return Selection(tuple(chosen), tuple(conflicts))
