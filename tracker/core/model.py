@@ -301,14 +301,31 @@ class GapEntry:
 
 @dataclass(frozen=True, slots=True)
 class EmissionEntry:
-    """An increment of the row (slot, workload, basis, factor, pue): energy weighed when it was booked."""
+    """An increment of the row (slot, workload, basis, factor, pue): energy weighed when it was booked, or the making of
+    a device for the time that it was held.
+
+    ``late_of_s``: the slot of the energy that had to wait for its factor, and ``energy_uj`` how much of it is weighed;
+    None: energy of this very booking.
+    """
 
     slot_start_s: int
     workload: Workload
-    basis: str  # "location"
+    basis: str  # location | market | embodied
     factor_id: str
     pue_permille: int
     emissions_ug: int
+    late_of_s: int | None = None
+    energy_uj: int = 0  # told for late ones only
+
+
+@dataclass(frozen=True, slots=True)
+class UnweighedEntry:
+    """An increment of energy that is booked while no factor of this basis has a value for its slot: it waits."""
+
+    slot_start_s: int
+    workload: Workload
+    basis: str  # location | market
+    energy_uj: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +362,7 @@ class Factor:
     zone: str
     intensity_mg_per_kwh: int | None
     factor_type: str  # direct | lifecycle
-    basis: str  # location
+    basis: str  # location | market | embodied (no intensity: the figure is in ``note``)
     tier: int  # 1 measured … 5 generic annual, 6 world
     provider: str
     source: str  # publisher, edition: where the number can be looked up
@@ -370,6 +387,7 @@ class Booking:
     booked_until_ms: int  # wall time; slots that end at or before it are closed
     meta: Mapping[str, str] = field(default_factory=dict)  # small state: learned idle floors
     units: tuple[UnitEntry, ...] = ()
+    unweighed: tuple[UnweighedEntry, ...] = ()
 
 
 class Level(StrEnum):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tracker.core.forecast import Forecast
 from tracker.core.model import Component, Factor, Finding, GapReason, Method, Sensor, Workload
 
 
@@ -90,6 +91,26 @@ class PowerPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderState:
+    """Health of a service of the grid. ``up`` False: its last answers were of no use, and ``error`` says why."""
+
+    name: str
+    up: bool
+    last_ok_wall_s: float | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbodiedState:
+    """What the making of ``count`` devices weighs in an hour of held time, together."""
+
+    name: str
+    count: int
+    ug_per_h: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything a reader may ask for. ``ready`` is False until the first complete tick has been committed."""
 
@@ -105,10 +126,19 @@ class Snapshot:
     factor: Factor | None
     site: str
     pue_permille: int
-    pue_source: str  # "" : nobody set it, 1.0 is assumed
+    pue_source: str  # "" or "assumed: ...": nobody set it
     conservation_error_uj: int
     ledger: LedgerHealth
     history: tuple[PowerPoint, ...] = ()
     joined_processes: int = 0
     unjoined_processes: int = 0
     crosscheck_permille: Mapping[str, int] | None = None  # counter / integrated power, by device
+    market: Factor | None = None  # of the market-based method; None: nothing is known of any contract
+    embodied: tuple[EmbodiedState, ...] = ()
+    providers: tuple[ProviderState, ...] = ()
+    forecast: tuple[Forecast, ...] = ()
+
+    @property
+    def pue_assumed(self) -> bool:
+        """Nobody said what the PUE is: ``pue_source`` is empty, or says "assumed: ..."."""
+        return not self.pue_source or self.pue_source.startswith("assumed")
