@@ -1,0 +1,217 @@
+"""What the agent asks: the tables that ship, and the values of hours that services gave, in one chain.
+
+``factor`` is asked at every booking, so that everything is in memory: another thread reads the store and hands over
+what is known (``learn``), by swapping one reference. Nothing here waits, reads a file or asks anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from tracker.core.chain import LATEST, choose_hourly
+from tracker.core.factors import OFFICIAL, Basis, Choice, FactorRow, NoFactor, Step, choose_residual
+from tracker.core.instruments import Instrument
+from tracker.core.known import FactorRecord
+from tracker.core.model import Factor, Finding, Level
+from tracker.core.units import SLOT_S
+from tracker.grid.catalogue import WORLD, Zone
+from tracker.grid.interface import GridProvider
+from tracker.grid.tables import TablesProvider
+from tracker.grid.zones import find_zone, zone_path
+
+#: Services publish an hour up to two hours after its end; so long their newest value stands in for later times.
+PATIENCE_S = 3 * 3600
+#: Slots whose factors are remembered: a day and some that are weighed late. Each costs two pointers.
+_REMEMBERED = 512
+NO_RESIDUAL = "No residual mix is available for this market: the average of the grid stands in."
+
+#: The supplier's rate at an instant, from the nearest market of the zone; None: nobody has a contract.
+Rates = Callable[[Sequence[str], int], Instrument | None]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """The newest value that a service gave. ``age_s``: since the end of its interval, 0 while it lasts."""
+
+    provider: str
+    zone: str
+    intensity_mg_per_kwh: int
+    valid_from_s: int
+    valid_to_s: int
+    recorded_at_s: int
+    age_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was learnt last, and since when each is known."""
+
+    rows: tuple[FactorRow, ...] = ()
+    recorded_at_s: dict[str, int] | None = None
+
+    def since(self, row: FactorRow) -> int | None:
+        """None: it is of the tables."""
+        known = self.recorded_at_s or {}
+        return known.get(row.factor_id.removesuffix(LATEST))
+
+
+class ChainProvider(GridProvider):
+    """``tiers``: which kinds may be used, best first; ``chain``: whose values, empty: everybody's. ``hourly``: whether
+    ``factor`` goes by hours or by years; ``both`` always tells both."""
+
+    name = "chain"
+
+    def __init__(
+        self,
+        tables: TablesProvider,
+        *,
+        tiers: Sequence[int],
+        chain: Sequence[str] = (),
+        hourly: bool = False,
+        rates: Rates | None = None,
+        patience_s: int = PATIENCE_S,
+    ) -> None:
+        self._tables = tables
+        self._tiers, self._chain = tuple(tiers), tuple(chain)
+        self._hourly, self._rates, self._patience_s = hourly, rates, patience_s
+        self._known = _Known()
+        self._hours: dict[tuple[str, int], Factor] = {}
+        self._markets: dict[tuple[str, int], Factor] = {}
+        self._near: tuple[str, tuple[FactorRow, ...]] = ("", ())
+
+    def learn(self, records: Iterable[FactorRecord]) -> None:
+        """Everything that is known of the node's zone by now, the newest record of each factor. Takes the place of what
+        was learnt before; may be called from another thread."""
+        known = tuple(records)
+        recorded = {record.row.factor_id: record.recorded_at_s for record in known}
+        self._known = _Known(tuple(record.row for record in known), recorded)
+        self._hours, self._markets = {}, {}
+
+    def factor(self, zone: str, at_s: int) -> Factor:
+        return self._hour(zone, at_s) if self._hourly else self._tables.factor(zone, at_s)
+
+    def both(self, zone: str, at_s: int) -> tuple[Factor, Factor]:
+        """By the year and by the hour, for those who print the difference. Raises UnknownZone."""
+        return self._tables.factor(zone, at_s), self._hour(zone, at_s)
+
+    def live_state(self, now_s: int) -> LiveState | None:
+        """The newest value of a service that has begun; None: there is none. However old it is, its age is told."""
+        known = self._known
+        begun = [row for row in known.rows if row.valid_from_s <= now_s and row.value_printed]
+        newest = max(begun, key=lambda row: (row.valid_to_s, -row.quality_tier), default=None)
+        value = None if newest is None else newest.value_g_per_kwh
+        if newest is None or value is None:
+            return None
+        return LiveState(
+            provider=newest.origin.provider,
+            zone=newest.zone,
+            intensity_mg_per_kwh=round(value * 1000),
+            valid_from_s=newest.valid_from_s,
+            valid_to_s=newest.valid_to_s,
+            recorded_at_s=known.since(newest) or 0,
+            age_s=max(0, now_s - newest.valid_to_s),
+        )
+
+    def market(self, zone: str, at_s: int) -> Factor | None:
+        """The supplier's rate, else the residual mix, else the grid's average with a note; None for the whole world,
+        which is no market. Raises UnknownZone."""
+        if zone == WORLD.code:
+            return None
+        key = (zone, at_s // SLOT_S)
+        remembered = self._markets
+        found = remembered.get(key)
+        if found is None:
+            found = self._market(zone, at_s)
+            _remember(remembered, key, found)
+        return found
+
+    def check(self) -> tuple[Finding, ...]:
+        findings = self._tables.check()
+        if not self._chain:
+            return findings
+        rows = len(self._known.rows)
+        level, what = (Level.OK, f"{rows} values") if rows else (Level.WARN, "nothing")
+        remedy = "" if rows else "The daemon asks them; or at once: wattledger grid fetch"
+        services = ", ".join(self._chain)
+        return (*findings, Finding(level, "grid", f"The store has {what} of {services} for this zone.", remedy))
+
+    def _hour(self, zone: str, at_s: int) -> Factor:
+        key = (zone, at_s // SLOT_S)
+        remembered, known = self._hours, self._known
+        found = remembered.get(key)
+        if found is None:
+            found = self._chosen(zone, at_s, known)
+            _remember(remembered, key, found)
+        return found
+
+    def _chosen(self, zone: str, at_s: int, known: _Known) -> Factor:
+        place = find_zone(zone)
+        yearly = self._tables.choose(place, at_s)
+        choice = choose_hourly(known.rows, yearly, zone_path(place), at_s, self._tiers, self._chain, self._patience_s)
+        by_year = self._tables.factor(zone, at_s)
+        match choice:
+            case NoFactor(reason):
+                return replace(by_year, note=f"No emissions for {place.name}: {reason.rstrip('.')}.")
+            case Choice(row=row, steps=steps):
+                since_s = known.since(row)
+                if since_s is not None:
+                    return choice.as_factor(row.origin.provider, since_s)
+                return replace(by_year, note=_noted(steps, by_year.note), flagged=bool(steps))
+            case _:
+                assert_never(choice)
+
+    def _market(self, zone: str, at_s: int) -> Factor:
+        place = find_zone(zone)
+        path = zone_path(place)
+        rate = self._rates([step.zone for step in path], at_s) if self._rates else None
+        if rate is not None:
+            return _of_supplier(rate, place.code)
+        average = self.factor(zone, at_s)
+        unlike = replace(average, factor_id=f"{average.factor_id}:market", basis="market", flagged=True)
+        match choose_residual(self._residuals(place, path), path, at_s):
+            case Choice() as choice:
+                recorded_at_s = self._tables.factor(zone, at_s).recorded_at_s
+                return replace(choice.as_factor(self._tables.name, recorded_at_s), basis="market")
+            case NoFactor(reason, by_rule=True):
+                return replace(unlike, intensity_mg_per_kwh=None, source="", note=f"No residual mix: {reason}")
+            case NoFactor():
+                return replace(unlike, note=_noted((NO_RESIDUAL,), average.note))
+            case answer:
+                assert_never(answer)
+
+    def _residuals(self, zone: Zone, path: Sequence[Step]) -> tuple[FactorRow, ...]:
+        """Those of the tables that the zone may use; read once."""
+        if self._near[0] != zone.code:
+            places = {step.zone for step in path}
+            rows = (row for row in self._tables.rows() if row.zone in places and row.basis is Basis.RESIDUAL)
+            self._near = (zone.code, tuple(rows))
+        return self._near[1]
+
+
+def _of_supplier(rate: Instrument, zone: str) -> Factor:
+    return Factor(
+        factor_id=f"supplier:{rate.key}",
+        zone=zone,
+        intensity_mg_per_kwh=round(rate.g_per_kwh * 1000),
+        factor_type="unspecified",
+        basis="market",
+        tier=OFFICIAL,
+        provider="instruments",
+        source=rate.source,
+        valid_from_s=rate.valid_from_s,
+        recorded_at_s=rate.valid_from_s,
+        valid_to_s=rate.valid_to_s,
+    )
+
+
+def _noted(steps: Iterable[str], note: str) -> str:
+    """Steps in front of a note, each said once."""
+    return " ".join((*(step for step in steps if step not in note), note)).strip()
+
+
+def _remember(slots: dict[tuple[str, int], Factor], key: tuple[str, int], factor: Factor) -> None:
+    if len(slots) >= _REMEMBERED:
+        slots.clear()
+    slots[key] = factor
