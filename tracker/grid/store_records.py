@@ -11,7 +11,7 @@ from tracker.core.factors import FactorRow, FactorType, Scheme
 from tracker.core.forecast import Expected, Forecast
 from tracker.core.known import FactorRecord, is_news, is_news_from_elsewhere, next_record
 from tracker.grid.store_files import StoreError
-from tracker.grid.store_rows import COLUMN_LIST, COLUMNS, record_of, sound, text, values_of
+from tracker.grid.store_rows import COLUMN_LIST, COLUMNS, record_of, sound, text, values_of, why_unusable
 
 #: Forecasts so much older than a new one of their kind are removed: at 288 points an hour they would fill the disk.
 FORECASTS_KEPT_S = 31 * 86_400
@@ -74,15 +74,11 @@ def _is_news(connection: sqlite3.Connection, newest: FactorRecord, row: FactorRo
 
 
 def _checked(row: FactorRow) -> FactorRow:
-    """The row with text that can be kept. A value that cannot be read would fail whoever asks for it, for ever."""
-    row = sound(row)
-    try:
-        value = row.value_g_per_kwh
-    except (ArithmeticError, KeyError) as error:
-        raise StoreError(f"{row.factor_id}: {row.value_printed[:40]!r} {row.unit_printed[:20]} is no value.") from error
-    if value is not None and value < 0:
-        raise StoreError(f"{row.factor_id}: {row.value_printed[:40]} {row.unit_printed} is below zero.")
-    return row
+    """The row with text that can be kept. One that cannot be used would fail whoever asks for it, for ever."""
+    problem = why_unusable(row)
+    if problem:
+        raise StoreError(f"The factor {text(row.factor_id)[:120]} {problem}", "Nothing of this addition was stored.")
+    return sound(row)
 
 
 def _newest(connection: sqlite3.Connection, factor_id: str) -> FactorRecord | None:

@@ -1,4 +1,4 @@
-"""How factor rows lie in the store's table ``factor``: one function each way. No SQL is run here."""
+"""How factor rows lie in the store's table ``factor``, and which of them may. No SQL is run here."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
-from tracker.core.factors import Basis, FactorRow, FactorType, Origin, Scheme
+from tracker.core.factors import LAST_RESORT, MEASURED, Basis, FactorRow, FactorType, Origin, Scheme
 from tracker.core.known import FactorRecord
+from tracker.grid.answers import MAX_G_PER_KWH
 
 Row = tuple[Any, ...]
+
+_LATEST_S = 7_258_118_400  # 2200-01-01
 
 _ORIGIN = tuple(field.name for field in fields(Origin))
 _PLAIN = tuple(field.name for field in fields(FactorRow) if field.name != "origin")
@@ -56,6 +59,22 @@ def sound(row: FactorRow) -> FactorRow:
     if all(value.isascii() or text(value) == value for value in texts if isinstance(value, str)):
         return row
     return record_of(values_of(FactorRecord(row, 0, 0))).row
+
+
+def why_unusable(row: FactorRow) -> str:
+    """What is wrong with the value, interval or tier of a row, for the end of a sentence; "" if nobody would stumble
+    over it. A row without a value is in order: its publisher says that there is none."""
+    printed = f"{row.value_printed[:40]} {row.unit_printed[:20]}"
+    try:
+        value = row.value_g_per_kwh
+    except (ArithmeticError, KeyError):
+        return f"has the value {printed!r}, which cannot be read."
+    if value is not None and not (value.is_finite() and 0 <= value <= MAX_G_PER_KWH):
+        return f"has the value {printed}, which no grid has."
+    dated = 0 <= row.valid_from_s < row.valid_to_s <= _LATEST_S
+    if not dated and (row.valid_from_s, row.valid_to_s) != (0, 0):
+        return "has an interval that ends before it begins, or lies in no usable year."
+    return "" if MEASURED <= row.quality_tier <= LAST_RESORT else f"has the tier {row.quality_tier}: there are 1 to 6."
 
 
 def _flag(value: int | None) -> bool | None:
