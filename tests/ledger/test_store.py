@@ -306,7 +306,8 @@ def test_close_twice_and_use_after(ledger: SqliteLedger) -> None:
 def test_bases_are_kept_apart(ledger: SqliteLedger) -> None:
     """Location and market grams of one workload are two numbers and are never added."""
     market = EmissionEntry(SLOT, TRAIN, "market", FRANCE.factor_id, 1_000, 3)
-    ledger.book(booking(entry(), emissions=(weighed(), market)))
+    both = booking(entry(), emissions=(weighed(), market))
+    ledger.book(replace(both, factors=(FRANCE, replace(FRANCE, basis="market"))))
     assert ledger.totals_of(TRAIN).emissions_ug == {"location": 16, "market": 3}
     assert audit(ledger.path).emissions_ug == {"location": 16, "market": 3}
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tracker.core.model import Level
-from tracker.ledger.check_rows import booked_time, ranges, references, structure, weighed
+from tracker.ledger.check_rows import booked_time, ranges, references, structure
 from tracker.ledger.check_time import SPANS, held_time, plausible, unexplained
 from tracker.ledger.check_totals import conservation, totals
+from tracker.ledger.check_weights import weighed, weighed_late
 from tracker.ledger.failures import is_damage
 from tracker.ledger.finding import AuditFinding, Check
 from tracker.ledger.readonly import ask
@@ -28,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     references,
     booked_time,
     weighed,
+    weighed_late,
     totals,
     conservation,
     held_time,

@@ -47,12 +47,19 @@ def ranges(connection: sqlite3.Connection) -> list[AuditFinding]:
         WHERE emissions_ug < 0 OR pue_permille <= 0 OR slot_start_s % {SLOT_S} <> 0
         UNION ALL
         SELECT 'unit', slot_start_s, NULL, printf('%d %s', amount, unit) FROM unit
-        WHERE amount < 0 OR slot_start_s % {SLOT_S} <> 0"""  # noqa: S608 - a constant
+        WHERE amount < 0 OR slot_start_s % {SLOT_S} <> 0
+        UNION ALL
+        SELECT 'waiting', slot_start_s, NULL, printf('energy %d uJ, weighed %d uJ', energy_uj, weighed_uj) FROM waiting
+        WHERE weighed_uj < 0 OR weighed_uj > energy_uj OR slot_start_s % {SLOT_S} <> 0
+        UNION ALL
+        SELECT 'late', slot_start_s, NULL, printf('%d ug for %d uJ of slot %d', emissions_ug, energy_uj, of_slot_s)
+        FROM late WHERE emissions_ug < 0 OR energy_uj < 0 OR of_slot_s > slot_start_s"""  # noqa: S608 - a constant
     return places(connection, statement, finding)
 
 
 def references(connection: sqlite3.Connection) -> list[AuditFinding]:
-    """Every row names a known device, workload and factor (P7); a factor without a value weighs nothing (P11)."""
+    """Every row names a known device, workload and factor of its basis (P7); a factor without a value weighs nothing
+    (P11). The making of devices is weighed by time: its factors have no intensity."""
 
     def finding(table: str, slot: int, what: str, number: int) -> AuditFinding:
         message = f"A row of {table} in slot {utc(slot)} refers to {what} (number {number})."
@@ -71,8 +78,12 @@ def references(connection: sqlite3.Connection) -> list[AuditFinding]:
         WHERE workload_id NOT IN (SELECT workload_id FROM workload)
         UNION ALL SELECT 'emission', slot_start_s, 'an unknown factor', factor_row FROM emission
         WHERE factor_row NOT IN (SELECT factor_row FROM factor)
+        UNION ALL SELECT 'emission', slot_start_s, 'a factor of another basis', factor_row FROM emission
+        JOIN factor USING (factor_row) WHERE factor.basis <> emission.basis
         UNION ALL SELECT 'emission', slot_start_s, 'a factor without a value', factor_row FROM emission
-        WHERE factor_row IN (SELECT factor_row FROM factor WHERE intensity_mg_per_kwh IS NULL)"""
+        JOIN factor USING (factor_row) WHERE intensity_mg_per_kwh IS NULL AND factor.basis <> 'embodied'
+        UNION ALL SELECT 'waiting', slot_start_s, 'an unknown workload', workload_id FROM waiting
+        WHERE workload_id NOT IN (SELECT workload_id FROM workload)"""
     return places(connection, statement, finding)
 
 
@@ -86,22 +97,7 @@ def booked_time(connection: sqlite3.Connection) -> list[AuditFinding]:
 
     statement = " UNION ALL ".join(
         f"""SELECT '{table}', slot_start_s, booked_until_ms FROM {table}, head
-        WHERE slot_start_s > coalesce((SELECT booked_until_ms / 1000 FROM head), -1)"""  # noqa: S608 - four names
-        for table in ("entry", "gap", "emission", "unit")
+        WHERE slot_start_s > coalesce((SELECT booked_until_ms / 1000 FROM head), -1)"""  # noqa: S608 - six names
+        for table in ("entry", "gap", "emission", "unit", "waiting", "late")
     )
-    return places(connection, statement, finding)
-
-
-def weighed(connection: sqlite3.Connection) -> list[AuditFinding]:
-    """Every gram weighs energy of the same workload in the same slot (P7)."""
-
-    def finding(workload: str | None, slot: int) -> AuditFinding:
-        message = f"Emissions of {workload} in slot {utc(slot)} have no energy there."
-        return AuditFinding(Level.FAIL, "weighed", message, BUG, slot)
-
-    # CROSS JOIN keeps this order: a few devices, each one probe of the primary key of entry.
-    statement = """SELECT (SELECT key FROM workload AS w WHERE w.workload_id = emission.workload_id), slot_start_s
-        FROM emission WHERE NOT EXISTS (SELECT 1 FROM device CROSS JOIN entry
-            ON entry.slot_start_s = emission.slot_start_s AND entry.device_id = device.device_id
-            AND entry.workload_id = emission.workload_id)"""
     return places(connection, statement, finding)

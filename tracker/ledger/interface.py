@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tracker.core.errors import UsageError, WattledgerError
-from tracker.core.model import Booking, Component, Cursor, GapReason, Method, Sensor, Workload
+from tracker.core.model import Booking, Component, Cursor, GapReason, Method, Sensor, UnweighedEntry, Workload
 from tracker.core.snapshot import Tally
 
 
@@ -57,6 +57,7 @@ class Opening:
     meta: Mapping[str, str] = field(default_factory=dict)
     total_energy_uj: int = 0  # sum of all device energy booked
     charged_energy_uj: int = 0  # sum of all workload energy booked: equal, or the ledger is broken
+    waiting: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # basis -> starts of hours with such energy
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,10 @@ class Ledger(ABC):
     @abstractmethod
     def totals_of(self, workload: Workload) -> WorkloadTotals:
         """Committed totals of a workload, zero if it was never seen. Raises LedgerUnavailable."""
+
+    @abstractmethod
+    def unweighed(self, slot_start_s: int, basis: str) -> tuple[UnweighedEntry, ...]:
+        """Energy of a slot that waits for a factor of this basis, by workload. Raises LedgerUnavailable."""
 
     @abstractmethod
     def size_bytes(self) -> int:

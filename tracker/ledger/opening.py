@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
-from tracker.core.model import Component, GapReason, Method, Workload
+from tracker.core.model import Component, GapReason, Method, UnweighedEntry, Workload
 from tracker.core.snapshot import Tally
-from tracker.ledger.booking import FIND_WORKLOAD
+from tracker.core.units import MS_PER_S
 from tracker.ledger.interface import DeviceTotal, Opening, WorkloadTotals
+from tracker.ledger.numbers import FIND_WORKLOAD
 from tracker.ledger.rows import (
     CURSOR_COLUMNS,
     SENSOR_COLUMNS,
@@ -29,6 +30,13 @@ _TOTALS = """SELECT (SELECT coalesce(sum(energy_uj), 0) FROM device_total),
 _TALLIES = """SELECT component, method, energy_uj, idle_uj, held_ms FROM workload_total WHERE workload_id = ?"""
 _LABEL_SETS = f"SELECT {column_list(WORKLOAD_COLUMNS)} FROM workload WHERE key = ?"  # noqa: S608 - as above
 _EMISSIONS = "SELECT basis, emissions_ug FROM emission_total WHERE workload_id = ?"
+#: So far back energy waits for its factor: what services still correct or deliver late is of the month before.
+WAITS_S = 31 * 86_400
+_WAITING = """SELECT DISTINCT basis, slot_start_s / 3600 * 3600 AS hour_s FROM waiting
+    WHERE weighed_uj < energy_uj AND slot_start_s >= ? ORDER BY hour_s DESC"""
+_UNWEIGHED = f"""SELECT energy_uj - weighed_uj, {column_list(WORKLOAD_COLUMNS)} FROM waiting
+    JOIN workload USING (workload_id)
+    WHERE slot_start_s = ? AND basis = ? AND weighed_uj < energy_uj"""  # noqa: S608 - as above
 _UNITS = "SELECT unit, amount FROM unit_total WHERE workload_id = ?"
 
 
@@ -47,7 +55,21 @@ def read_opening(connection: sqlite3.Connection) -> Opening:
         meta=dict(connection.execute("SELECT key, value FROM meta")),
         total_energy_uj=total_energy_uj,
         charged_energy_uj=charged_energy_uj,
+        waiting=_read_waiting(connection, (booked_until_ms or 0) // MS_PER_S - WAITS_S),
     )
+
+
+def _read_waiting(connection: sqlite3.Connection, since_s: int) -> dict[str, tuple[int, ...]]:
+    hours: dict[str, tuple[int, ...]] = {}
+    for basis, hour_s in connection.execute(_WAITING, (since_s,)):
+        hours[basis] = (*hours.get(basis, ()), hour_s)
+    return hours
+
+
+def read_unweighed(connection: sqlite3.Connection, slot_start_s: int, basis: str) -> tuple[UnweighedEntry, ...]:
+    """What waits in one slot. Raises sqlite3.Error."""
+    rows = connection.execute(_UNWEIGHED, (slot_start_s, basis))
+    return tuple(UnweighedEntry(slot_start_s, workload_of(tuple(row)), basis, energy_uj) for energy_uj, *row in rows)
 
 
 def read_label_sets(connection: sqlite3.Connection, key: str) -> tuple[Workload, ...]:

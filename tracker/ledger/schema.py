@@ -189,10 +189,40 @@ _VALIDITY = (
     "ALTER TABLE factor ADD COLUMN flagged INTEGER NOT NULL DEFAULT 0 CHECK (flagged IN (0, 1))",
 )
 
+#: Energy that no factor had a value for when it was booked, and what it weighed once there was one.
+_LATE = (
+    # waiting: how much energy of a slot was booked unweighed, and how much of that has been weighed since. The CHECK is
+    # what keeps energy from being weighed twice. Rows stay: they say which energy the rows of `late` may weigh.
+    """CREATE TABLE waiting (
+        slot_start_s INTEGER NOT NULL CHECK (slot_start_s % 300 = 0),
+        workload_id INTEGER NOT NULL REFERENCES workload,
+        basis TEXT NOT NULL,
+        energy_uj INTEGER NOT NULL CHECK (energy_uj >= 0),
+        weighed_uj INTEGER NOT NULL CHECK (weighed_uj BETWEEN 0 AND energy_uj),
+        PRIMARY KEY (slot_start_s, workload_id, basis)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX waiting_open ON waiting (slot_start_s) WHERE weighed_uj < energy_uj",
+    # late: a closed slot never changes, so energy of slot of_slot_s is weighed in the slot that is open when its factor
+    # arrives, by that factor. Its emissions are part of the row of `emission` with the same key (all but of_slot_s);
+    # what that row holds beyond them is of the slot's own energy.
+    """CREATE TABLE late (
+        slot_start_s INTEGER NOT NULL CHECK (slot_start_s % 300 = 0),
+        workload_id INTEGER NOT NULL REFERENCES workload,
+        basis TEXT NOT NULL,
+        factor_row INTEGER NOT NULL REFERENCES factor,
+        pue_permille INTEGER NOT NULL CHECK (pue_permille > 0),
+        of_slot_s INTEGER NOT NULL CHECK (of_slot_s <= slot_start_s AND of_slot_s % 300 = 0),
+        energy_uj INTEGER NOT NULL CHECK (energy_uj >= 0),
+        emissions_ug INTEGER NOT NULL CHECK (emissions_ug >= 0),
+        PRIMARY KEY (slot_start_s, workload_id, basis, factor_row, pue_permille, of_slot_s)
+    ) STRICT, WITHOUT ROWID""",
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "the first book", _FIRST),
     Migration(2, "units that workloads report", _UNITS),
     Migration(3, "how long a factor holds", _VALIDITY),
+    Migration(4, "energy that waits for its factor", _LATE),
 )
 VERSION = MIGRATIONS[-1].version
 

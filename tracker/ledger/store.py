@@ -21,9 +21,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from tracker.core.model import Booking, Workload
+from tracker.core.model import Booking, UnweighedEntry, Workload
 from tracker.core.units import SLOT_MS
-from tracker.ledger.booking import Numbers, why_refused, write
+from tracker.ledger.booking import why_refused, write
 from tracker.ledger.damage import forget_suspicion, look_for_damage, suspect
 from tracker.ledger.failures import is_damage, refused, unavailable
 from tracker.ledger.files import (
@@ -37,7 +37,8 @@ from tracker.ledger.files import (
     take_lock,
 )
 from tracker.ledger.interface import Ledger, LedgerError, LedgerRefused, LedgerUnavailable, Opening, WorkloadTotals
-from tracker.ledger.opening import read_label_sets, read_opening, read_totals
+from tracker.ledger.numbers import Numbers
+from tracker.ledger.opening import read_label_sets, read_opening, read_totals, read_unweighed
 from tracker.ledger.schema import APPLICATION_ID, SQLITE_NEEDED, VERSION, migrate, version_of
 
 _BUSY_TIMEOUT_S = 0.5  # another program that writes may hold up the agent this long, not longer
@@ -187,6 +188,12 @@ class SqliteLedger(Ledger):
     def totals_of(self, workload: Workload) -> WorkloadTotals:
         try:
             return read_totals(self._opened(), workload)
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    def unweighed(self, slot_start_s: int, basis: str) -> tuple[UnweighedEntry, ...]:
+        try:
+            return read_unweighed(self._opened(), slot_start_s, basis)
         except sqlite3.Error as error:
             raise self._failure(error) from error
 
