@@ -89,7 +89,7 @@ def test_show_says_everything_about_a_factor(grid: Command) -> None:
     assert (code, err) == (0, "")
     lines = [line.split(maxsplit=1) for line in out.splitlines() if line.startswith("  ")]
     said = {words[0]: words[1] for words in lines if len(words) > 1}
-    assert out.startswith("CAMX  WECC California\n  location-based, for 2026-10-03\n")
+    assert out.startswith("CAMX  WECC California\n  location-based, for 2026-10-03 14:00 UTC\n")
     assert said["value"] == "195.03700802971 g/kWh, printed as 429.983 lb/MWh"
     assert said["type"] == "direct: what power stations emit"
     assert said["gases"] == "CO2e, GWP of AR5"
@@ -107,14 +107,19 @@ def test_show_says_everything_about_a_factor(grid: Command) -> None:
 def test_show_says_what_lower_tiers_would_say(grid: Command) -> None:
     _, out, _ = grid("show", "FR", "--at", "2026-10-03")
     ladder = out.partition("What each tier says\n")[2].partition("\n\n")[0].splitlines()
-    assert ladder[1].split() == ["4", "50", "direct", "EEA", "2023", "FR", "(used)"]
-    assert ladder[2].split() == ["5", "41.2", "lifecycle", "Ember", "2025", "FR"]
-    assert ladder[3].split()[0] == "6"
+    assert [line.split()[:2] for line in ladder[1:4]] == [["1", "none"], ["2", "none"], ["3", "none"]]
+    assert ladder[4].split() == ["4", "50", "direct", "EEA", "2023", "FR", "(used)"]
+    assert ladder[5].split() == ["5", "41.2", "lifecycle", "Ember", "2025", "FR"]
+    assert ladder[6].split()[0] == "6"
 
 
 def test_show_as_json(grid: Command) -> None:
     result = grid.json("show", "GB", "--at", "2025-12-31T23:59Z")
-    assert (result["zone"], result["name"], result["at"]) == ("GB", "United Kingdom", "2025-12-31")
+    assert (result["zone"], result["name"], result["at"]) == (
+        "GB",
+        "United Kingdom",
+        "2025-12-31T23:59:00Z",
+    )
     location = result["location"]
     assert (location["factor_id"], location["value_g_per_kwh"], location["valid_to"]) == (
         "desnz2025:GB",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +15,7 @@ import msgspec
 
 from tracker.codecarbon_facts import codecarbon_facts
 from tracker.core.errors import UsageError
-from tracker.core.factors import Choice, FactorRow
+from tracker.core.factors import DEFAULT_TIERS, ESTIMATED, MEASURED, PROFILE, Choice, FactorRow
 from tracker.grid.shipped import read_factors
 from tracker.grid.tables import TablesProvider, generic_rows
 
@@ -28,16 +30,25 @@ TYPES = {
     "lifecycle": "life-cycle: fuel supply and construction included",
     "unspecified": "not stated where it was read",
 }
+#: Tiers whose values are of hours and not of years.
+INTERVALS = (MEASURED, ESTIMATED, PROFILE)
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100
-TIERS = {4: "official annual", 5: "generic annual", 6: "world, last resort"}
+TIERS = {
+    1: "measured interval",
+    2: "estimated interval",
+    3: "profile of a year",
+    4: "official annual",
+    5: "generic annual",
+    6: "world, last resort",
+}
 
 
-def open_tables(now_s: int) -> TablesProvider:
+def open_tables(now_s: int, tiers: Sequence[int] = DEFAULT_TIERS) -> TablesProvider:
     """All tables, codecarbon's too; asked anew, for a command keeps no state."""
     with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
         facts = codecarbon_facts("", Path(folder))
     rows = (*read_factors(), *generic_rows(facts.countries, facts.edition))  # read once, for many zones
-    return TablesProvider({}, facts.edition, now_s, note=facts.note, rows=rows)
+    return TablesProvider({}, facts.edition, now_s, note=facts.note, rows=rows, tiers=tiers)
 
 
 def now_s() -> int:
@@ -61,9 +72,30 @@ def day(at_s: int) -> str:
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d")
 
 
+def minute(at_s: int) -> str:
+    """2026-10-03 14:00 UTC."""
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def second(at_s: int) -> str:
+    """For programs: 2026-10-03T14:00:00Z."""
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def period(row: FactorRow) -> str:
-    """From the first day to the last one."""
+    """From the first day to the last one; an interval of a live service to the minute."""
+    if row.quality_tier in INTERVALS:
+        end = minute(row.valid_to_s) if day(row.valid_to_s) != day(row.valid_from_s) else minute(row.valid_to_s)[11:]
+        return f"{minute(row.valid_from_s).removesuffix(' UTC')} to {end}"
     return f"{day(row.valid_from_s)} to {day(row.valid_to_s - 1)}" if row.valid_to_s else "undated"
+
+
+def _bounds(row: FactorRow) -> tuple[str | None, str | None]:
+    """For programs: days of a table, instants of an interval."""
+    if not row.valid_to_s:
+        return None, None
+    said = second if row.quality_tier in INTERVALS else day
+    return said(row.valid_from_s), said(row.valid_to_s)
 
 
 def grams(value: Decimal | None) -> str:
@@ -84,11 +116,12 @@ def licence(row: FactorRow) -> str:
 def as_json(choice: Choice) -> dict[str, Any]:
     """Everything that is known about a factor, under the names of the factor tables."""
     row = choice.row
+    valid_from, valid_to = _bounds(row)
     return {
         "factor_id": row.factor_id,
         "zone": choice.zone,
         "factor_zone": row.zone,
-        "value_g_per_kwh": None if row.value_g_per_kwh is None else Decimal(plain(row.value_g_per_kwh)),
+        "value_g_per_kwh": number(row),
         "value_printed": row.value_printed,
         "unit_printed": row.unit_printed,
         "factor_type": row.factor_type,
@@ -100,8 +133,8 @@ def as_json(choice: Choice) -> dict[str, Any]:
         "tier": row.quality_tier,
         "edition": row.edition,
         "data_year": row.data_year,
-        "valid_from": day(row.valid_from_s) if row.valid_to_s else None,
-        "valid_to": day(row.valid_to_s) if row.valid_to_s else None,
+        "valid_from": valid_from,
+        "valid_to": valid_to,
         "publisher": row.publisher,
         "source": row.source,
         "publisher_url": row.publisher_url,
@@ -112,6 +145,18 @@ def as_json(choice: Choice) -> dict[str, Any]:
         "steps": choice.steps,
         "cautions": choice.cautions,
     }
+
+
+def number(row: FactorRow) -> Decimal | None:
+    """For programs: g/kWh without needless zeros."""
+    return None if row.value_g_per_kwh is None else Decimal(plain(row.value_g_per_kwh))
+
+
+def origin_json(row: FactorRow) -> dict[str, Any]:
+    """How a service came to a value; that of a table says only that it is one."""
+    said = {field.name: getattr(row.origin, field.name) for field in fields(row.origin)}
+    times = {name: second(value) for name, value in said.items() if name.endswith("_at_s") and value is not None}
+    return {name.removesuffix("_s"): times.get(name, value) for name, value in said.items()}
 
 
 def encode(document: Any) -> str:

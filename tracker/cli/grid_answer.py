@@ -1,0 +1,104 @@
+"""What is known of a zone and an instant, from the tables and the node's store: one object for people and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tracker.cli import factors
+from tracker.config import Config
+from tracker.core.chain import INTERVAL_TIERS, LATEST, choose_hourly
+from tracker.core.factors import Choice, FactorRow, NoFactor, choose_residual, ladder
+from tracker.core.known import FactorRecord, superseded
+from tracker.grid.catalogue import Zone
+from tracker.grid.chain import PATIENCE_S
+from tracker.grid.shipped import COLLECTED_S
+from tracker.grid.store_reader import FactorReader
+from tracker.grid.zones import zone_path
+from tracker.grid_wiring import store_path
+
+Answer = Choice | NoFactor
+_DAY_S = 86_400
+_NOTHING = NoFactor("no value of this time is known")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """``annual`` and ``hourly`` are what the two ways of weighing take, and ``used`` is the one of ``method``.
+
+    ``tiers``: what each by itself would say. ``records``: the newest record of each factor_id of the store, and
+    ``histories`` all of them, as of then; a factor of the tables has none. ``note``: why tables lack something.
+    """
+
+    zone: Zone
+    at_s: int
+    now_s: int
+    as_of_s: int | None  # None: now
+    method: str  # annual | hourly
+    annual: Answer
+    hourly: Answer
+    tiers: Mapping[int, Answer]
+    residual: Answer
+    histories: Mapping[str, Sequence[FactorRecord]]
+    note: str
+
+    @property
+    def used(self) -> Answer:
+        return self.hourly if self.method == "hourly" else self.annual
+
+    def recorded_at_s(self, row: FactorRow) -> int:
+        """Since when it is known here."""
+        history = self._history(row)
+        return history[-1].recorded_at_s if history else COLLECTED_S
+
+    def superseded(self, row: FactorRow) -> Sequence[FactorRecord]:
+        """What its value took the place of, the newest first."""
+        history = self._history(row)
+        return superseded(history[-1], history) if history else ()
+
+    def _history(self, row: FactorRow) -> Sequence[FactorRecord]:
+        return self.histories.get(row.factor_id.removesuffix(LATEST), ())
+
+    @property
+    def difference(self) -> tuple[Decimal, Decimal] | None:
+        """How much more the hourly factor is than the annual one: in g/kWh, and in percent to one decimal. None: one of
+        them is missing or 0, or both are the same."""
+        match self.annual, self.hourly:
+            case Choice(row=annual), Choice(row=hourly) if annual != hourly:
+                before, after = annual.value_g_per_kwh, hourly.value_g_per_kwh
+                if before and after is not None:
+                    return after - before, round(100 * (after - before) / before, 1)
+        return None
+
+
+def known_of(config: Config, zone: Zone, at_s: int, as_of_s: int | None, now_s: int) -> Known:
+    """Raises StoreError for a store that cannot be read; one that is not there knows nothing."""
+    seen_s = now_s if as_of_s is None else min(as_of_s, now_s)
+    path, tiers = zone_path(zone), config.grid.tiers_of(zone.code)
+    tables = factors.open_tables(seen_s, [tier for tier in tiers if tier not in INTERVAL_TIERS])
+    rows = list(tables.rows()) if seen_s >= COLLECTED_S else []
+    annual = tables.choose(zone, at_s) if rows else _nothing_known(seen_s)
+    store = FactorReader(store_path(config))
+    places, chain = [step.zone for step in path], config.grid.live_chain(zone.code)
+    records = store.records(places, at_s - PATIENCE_S, at_s + _DAY_S, seen_s)
+    live = [record.row for record in records if record.row.quality_tier in INTERVAL_TIERS]
+    hourly = choose_hourly(live, annual, path, at_s, tiers, chain, PATIENCE_S)
+    ladder_of: dict[int, Answer] = {}
+    for tier in INTERVAL_TIERS:
+        answer = choose_hourly(live, _NOTHING, path, at_s, (tier,), chain, PATIENCE_S)
+        ladder_of[tier] = answer if isinstance(answer, Choice) else _NOTHING
+    ladder_of |= ladder(rows, path, at_s)
+    shown = [answer.row.factor_id for answer in (hourly, *ladder_of.values()) if isinstance(answer, Choice)]
+    ids = {factor_id.removesuffix(LATEST) for factor_id in shown}
+    histories = {each: [r for r in store.history(each) if r.recorded_at_s <= seen_s] for each in ids}
+    residual = choose_residual(rows, path, at_s)
+    method = config.accounting.location_factor
+    return Known(zone, at_s, now_s, as_of_s, method, annual, hourly, ladder_of, residual, histories, tables.note)
+
+
+def _nothing_known(seen_s: int) -> NoFactor:
+    return NoFactor(
+        f"on {factors.day(seen_s)} nothing of it was known here; "
+        f"the tables that ship were collected on {factors.day(COLLECTED_S)}"
+    )

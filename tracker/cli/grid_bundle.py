@@ -1,0 +1,91 @@
+"""``wattledger grid export|import``: carry factors to machines that reach no service."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tracker.cli import factors
+from tracker.cli.grid_node import node_config, node_options
+from tracker.core.errors import UsageError, WattledgerError
+from tracker.grid.bundle import encode_bundle, read_bundle, write_bundle
+from tracker.grid.store import FactorReader, FactorStore
+from tracker.grid.zones import find_zone
+from tracker.grid_wiring import store_path
+
+_EVER_S = 2**40
+_STDOUT = Path("-")
+
+
+@click.command("export", short_help="Write factors into a file for another machine.")
+@click.argument("zone_texts", metavar="[ZONE]...", nargs=-1)
+@click.option("--from", "begin", metavar="T", help="What holds from this date or time on [all].")
+@click.option("--to", "end", metavar="T", help="Up to this date or time, not included [all].")
+@click.option(
+    "-o", "target", metavar="FILE", required=True, type=click.Path(path_type=Path), help="The file; - is stdout."
+)
+@click.option("--json", "as_json", is_flag=True, help="Say as JSON what was written.")
+@node_options
+def export_bundle(
+    zone_texts: tuple[str, ...],
+    begin: str | None,
+    end: str | None,
+    target: Path,
+    as_json: bool,
+    config_path: Path | None,
+    node__state_dir: str | None,
+) -> None:
+    """Write the best known factors of each ZONE [all that the node's store has] into a file with its checksum.
+
+    What ships with wattledger is everywhere and not in it.
+    """
+    if as_json and target == _STDOUT:
+        raise UsageError("With -o - the bundle itself is printed.", "Leave --json out.")
+    start_s, end_s = 0 if begin is None else factors.instant(begin), _EVER_S if end is None else factors.instant(end)
+    if start_s >= end_s:
+        raise UsageError(f"--to {end} is not after --from {begin}.", "The end is not included: a day ends at the next.")
+    codes = [find_zone(text).code for text in zone_texts]
+    store = FactorReader(store_path(node_config(config_path, node__state_dir)))
+    records = store.records(codes or store.zones(), start_s, end_s)
+    if not records:
+        where, when = " or ".join(codes) or "any zone", "" if begin is None and end is None else " in that time"
+        raise WattledgerError(
+            f"The store {store.path} has no factors of {where}{when}.",
+            "Fill it: wattledger grid fetch. What it covers: wattledger grid list",
+        )
+    if target == _STDOUT:
+        sys.stdout.buffer.write(encode_bundle(records))
+        return
+    write_bundle(records, target)
+    zones = sorted({record.row.zone for record in records})
+    _say({"file": str(target), "factors": len(records), "zones": zones}, as_json=as_json)
+
+
+@click.command("import", short_help="Add the factors of such a file.")
+@click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@node_options
+def import_bundle(source: Path, as_json: bool, config_path: Path | None, node__state_dir: str | None) -> None:
+    """Add the factors of FILE, which `grid export` wrote, to the node's store.
+
+    All of it or nothing, after its checksum and every value were checked. They count as known from now on; importing it
+    again changes nothing. Your own CSV or JSON of values is read by [grid.file] and `grid fetch --provider file`.
+    """
+    config = node_config(config_path, node__state_dir)
+    rows = [record.row for record in read_bundle(source)]
+    with FactorStore(store_path(config)) as store:
+        added = store.append(rows, factors.now_s(), from_elsewhere=True)
+    zones = sorted({row.zone for row in rows})
+    counts = {"new": added.new, "changed": added.changed, "same": added.same}
+    _say({"file": str(source), "factors": len(rows), "zones": zones, **counts}, as_json=as_json)
+
+
+def _say(what: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(factors.encode(what))
+        return
+    counts = f": {what['new']} new, {what['changed']} revised, {what['same']} as known" if "new" in what else ""
+    click.echo(f"{what['file']}  {what['factors']} factors of {', '.join(what['zones']) or 'no zone'}{counts}")

@@ -1,0 +1,190 @@
+"""``wattledger grid fetch``: read factors from the live services into the node's store."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from tracker.cli import factors
+from tracker.cli.grid_node import asking, node_config, node_options, services
+from tracker.config import Config
+from tracker.core.errors import UsageError
+from tracker.grid.catalogue import Zone
+from tracker.grid.fetching import Fetched, Outcome, fetch, refresh, remember
+from tracker.grid.interface import LiveProvider, NoData, NotInPlan, ProviderError
+from tracker.grid.store import FactorStore
+from tracker.grid.zones import find_zone
+from tracker.grid_wiring import live_providers, node_zone, store_path
+
+_LATELY_S = 48 * 3600
+
+Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    zone: Zone
+    start_s: int
+    end_s: int
+    now_s: int
+
+
+@click.command("fetch", short_help="Read factors from live services.")
+@click.argument("zone_text", metavar="[ZONE]", default="")
+@click.option("--from", "begin", metavar="T", help="From this date or time on [48 h before the end].")
+@click.option("--to", "end", metavar="T", help="Up to this date or time, not included [now].")
+@click.option("--provider", "only", metavar="NAME", help="Ask this service alone [those that are configured].")
+@click.option("--due", is_flag=True, help="What the daemon runs: whatever has to be read again by now.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON line for each service.")
+@node_options
+def fetch_range(
+    zone_text: str,
+    begin: str | None,
+    end: str | None,
+    only: str | None,
+    due: bool,
+    as_json: bool,
+    config_path: Path | None,
+    node__state_dir: str | None,
+) -> None:
+    """Read the factors of ZONE [the node's] from the services that are configured for it.
+
+    All is added to the node's store and nothing replaced: a value that was revised stands beside the one before it, and
+    what is known already is passed over, so that a run that was broken off can be run again. Exit code 1 if a service
+    failed; what came in until then is kept.
+    """
+    config = node_config(config_path, node__state_dir)
+    if due:
+        if zone_text or begin or end or only:
+            raise UsageError("--due reads what is due for the node's own zone.", "Leave zone, dates and provider out.")
+        sys.exit(0 if _read_due(config) else 1)
+    asked = _range(config, zone_text, begin, end)
+    sys.exit(0 if _read_range(config, asked, only, as_json=as_json) else 1)
+
+
+def _range(config: Config, zone_text: str, begin: str | None, end: str | None) -> _Range:
+    """Raises UsageError. What is still to come is left out: nobody has measured it."""
+    zone, now_s = find_zone(zone_text) if zone_text else node_zone(config), factors.now_s()
+    end_s = now_s if end is None else min(factors.instant(end), now_s)
+    start_s = end_s - _LATELY_S if begin is None else factors.instant(begin)
+    if start_s >= now_s:
+        raise UsageError(f"--from {begin} is still to come.", "Forecasts are shown by: wattledger grid forecast ZONE")
+    if start_s >= end_s:
+        raise UsageError(f"--to {end} is not after --from {begin}.", "The end is not included: a day ends at the next.")
+    return _Range(zone, start_s, end_s, now_s)
+
+
+def _read_range(config: Config, asked: _Range, only: str | None, *, as_json: bool) -> bool:
+    """Whether every service gave what was asked for."""
+    all_well = True
+    with asking() as ask:
+        chosen = services(config, asked.zone, ask, only)
+        with FactorStore(store_path(config)) as store:
+            for place, provider in chosen:
+                fetched, error = _read(provider, place, asked, store, bar=not as_json)
+                all_well = all_well and error is None
+                _say(provider, place, asked, fetched, error, as_json=as_json)
+    return all_well
+
+
+def _read(
+    provider: LiveProvider, place: Zone, asked: _Range, store: FactorStore, *, bar: bool
+) -> tuple[Fetched, ProviderError | None]:
+    """What came, or why nothing more did."""
+    try:
+        with _progress(f"{provider.name} {place.code}", wanted=bar) as tell:
+            fetched = fetch(provider, place, asked.start_s, asked.end_s, store, asked.now_s, tell=tell)
+    except ProviderError as error:
+        click.echo(f"wattledger: {provider.name}: {error}", err=True)
+        if not isinstance(error, NoData):
+            remember(store, provider.name, asked.now_s, error)
+        return Fetched(), error
+    remember(store, provider.name, asked.now_s, None)
+    return fetched, None
+
+
+def _say(
+    provider: LiveProvider, place: Zone, asked: _Range, fetched: Fetched, error: ProviderError | None, *, as_json: bool
+) -> None:
+    """In a pipe nothing but what was asked for."""
+    if as_json:
+        document = {
+            "provider": provider.name,
+            "zone": place.code,
+            "from": factors.second(asked.start_s),
+            "to": factors.second(asked.end_s),
+            **_counts(fetched),
+            **_error("error", error),
+        }
+        click.echo(msgspec.json.encode(document))
+    elif sys.stdout.isatty() and error is None:
+        counts = f"{fetched.new} new, {fetched.changed} revised, {fetched.same} as known"
+        click.echo(f"{provider.name}  {place.code}  {fetched.rows} values: {counts}")
+
+
+@contextmanager
+def _progress(title: str, *, wanted: bool) -> Iterator[Tell]:
+    """A bar on a terminal, which goes away when all is read."""
+    if not wanted or not sys.stdout.isatty():
+        yield lambda _done_s, _whole_s: None
+        return
+    from rich.progress import Progress  # noqa: PLC0415 - only where there is a terminal to draw on
+
+    with Progress(transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done_s, whole_s: bar.update(task, completed=done_s, total=whole_s)
+
+
+def _read_due(config: Config) -> bool:
+    """One JSON line for each service, for the log of whoever runs this. Whether nothing broke."""
+    now_s = factors.now_s()
+    with asking() as ask:
+        providers = {find_zone(code): those for code, those in live_providers(config, ask).items()}
+        if not providers:
+            return True
+        with FactorStore(store_path(config)) as store:
+            outcomes = refresh(providers, store, now_s)
+    for outcome in outcomes:
+        click.echo(msgspec.json.encode(_outcome_json(outcome)))
+    return all(map(is_well, outcomes))
+
+
+def is_well(outcome: Outcome) -> bool:
+    """Whether nothing has to be mended. A plan that lacks the past or forecasts is no fault of the service; one that is
+    left alone after failures is still failing."""
+    refused_past = isinstance(outcome.error, NotInPlan) and bool(outcome.jobs)
+    forecast = outcome.forecast_error is None or isinstance(outcome.forecast_error, NotInPlan | NoData)
+    return (outcome.error is None or refused_past) and forecast and not outcome.resting_until_s
+
+
+def _outcome_json(outcome: Outcome) -> dict[str, Any]:
+    resting_s = outcome.resting_until_s
+    return {
+        "provider": outcome.provider,
+        "zone": outcome.zone,
+        "ok": is_well(outcome),
+        **_counts(outcome.fetched),
+        "jobs": outcome.jobs,
+        **_error("error", outcome.error),
+        "forecast_points": outcome.forecast_points,
+        **_error("forecast_error", outcome.forecast_error),
+        "resting_until": factors.second(resting_s) if resting_s else None,
+    }
+
+
+def _counts(fetched: Fetched) -> dict[str, int]:
+    return {"rows": fetched.rows, "new": fetched.new, "changed": fetched.changed, "same": fetched.same}
+
+
+def _error(name: str, error: ProviderError | None) -> dict[str, str | None]:
+    return {
+        name: None if error is None else str(error),
+        f"{name}_kind": None if error is None else type(error).__name__,
+    }
