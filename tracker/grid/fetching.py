@@ -201,7 +201,7 @@ def _guarded(provider: LiveProvider, call: Callable[[], _Result]) -> _Result:
         return call()
     except ProviderError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is about this answer only
         place = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
         sentence = f"{provider.name} answered with something that could not be read ({what})."
