@@ -96,6 +96,11 @@ def test_the_inclusive_end_gives_no_interval_too_many() -> None:
     assert WattTimeProvider.max_range_s < 32 * 86_400
 
 
+def test_what_has_not_begun_is_no_row() -> None:
+    rows = WattTimeProvider(OPTIONS, played()).read(CISO, START_S, END_S, START_S + 650)
+    assert [row.valid_from_s - START_S for row in rows] == [0, 300, 600]
+
+
 def test_a_point_that_does_not_say_whether_it_is_imputed_may_be() -> None:
     row = read(answer([point(START_S, 870, imputed_data_used=None)], model=None))[0]
     assert (row.quality_tier, row.origin.imputed, row.origin.model_version) == (2, None, "")
