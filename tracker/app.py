@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
@@ -23,13 +24,15 @@ from tracker.config.pue import statements, zone_of
 from tracker.core.accounting import pue_at
 from tracker.core.model import Method
 from tracker.core.snapshot import Snapshot
-from tracker.core.units import NS_PER_S
+from tracker.core.units import MS_PER_S, NS_PER_MS, NS_PER_S
+from tracker.grid.interface import GridProvider
 from tracker.ledger.files import LEDGER_FILE
 from tracker.ledger.interface import DayRow, LedgerRefused, Opening
 from tracker.ledger.reader import SqliteReader
 from tracker.ledger.store import SqliteLedger
 from tracker.log import Log, Severity
 from tracker.metrics.exposition import Renderer
+from tracker.refresher import News
 from tracker.reporter import Reporter
 from tracker.sources.interface import SourceAbsent, SourceFailed
 from tracker.web.routes import build_routes
@@ -56,25 +59,20 @@ class Daemon:
         self._told = Reporter(log)
         self._stop = threading.Event()
         self._ticked_s = time.monotonic()
+        self._shown: tuple[Snapshot, News, Snapshot] | None = None
         facts = wiring.facts_for(config)
         start = clock.now()
         grid, zone = wiring.grid_for(config, facts, start.wall_ns // NS_PER_S)
-        pues = statements(config.here)
+        self._refresher = wiring.refresher_for(config, grid, zone, self._told, clock.now)
         path = config.node.state_dir / LEDGER_FILE
         self._ledger = SqliteLedger(path)
         opening = self._ledger.open()
         try:
+            if self._refresher is not None:  # a node without a network goes on with what it knew
+                self._refresher.read((opening.booked_until_ms or start.wall_ns // NS_PER_MS) // MS_PER_S)
             _refuse_mixture(opening, path, demo=demo)
             self._declared = None if demo else wiring.declared_for(config)
-            self._books = Bookkeeper(
-                self._ledger,
-                grid,
-                opening,
-                zone=zone,
-                pue=lambda at_s: pue_at(pues, at_s).permille,
-                max_series=config.workloads.max_series,
-                reported=(lambda: ()) if self._declared is None else self._declared.runs.drain_units,
-            )
+            self._books = self._keeper(grid, zone, opening)
             self._runners = [
                 Runner(source, clock.now, self._heard, wanted=config.sources is not None)
                 for source in wiring.sources_for(config, facts, demo=demo)
@@ -89,6 +87,18 @@ class Daemon:
         if self._ledger.set_aside:
             message = "The ledger was damaged or foreign; it was moved aside and a new one begun."
             log.event(Severity.ERROR, "ledger_set_aside", message, moved_to=self._ledger.set_aside)
+
+    def _keeper(self, grid: GridProvider, zone: str, opening: Opening) -> Bookkeeper:
+        pues = statements(self._config.here)
+        return Bookkeeper(
+            self._ledger,
+            grid,
+            opening,
+            zone=zone,
+            pue=lambda at_s: pue_at(pues, at_s).permille,
+            max_series=self._config.workloads.max_series,
+            reported=(lambda: ()) if self._declared is None else self._declared.runs.drain_units,
+        )
 
     @property
     def url(self) -> str:
@@ -114,6 +124,8 @@ class Daemon:
         try:
             for runner in self._runners:
                 runner.start()
+            if self._refresher is not None:
+                self._refresher.start()
             give_up_s = time.monotonic() + FIRST_READS_S
             while not all(runner.reported() for runner in self._runners) and time.monotonic() < give_up_s:
                 if self._stop.wait(0.05):
@@ -161,6 +173,8 @@ class Daemon:
         for runner in self._runners:
             runner.request_stop()
         give_up_s = time.monotonic() + STOP_SOURCES_S
+        if self._refresher is not None:
+            self._refresher.stop(STOP_SOURCES_S / 2)
         for runner in self._runners:
             runner.stop(max(0.0, give_up_s - time.monotonic()))
         self._tick(commit=True)
@@ -181,15 +195,24 @@ class Daemon:
                 self.restart_wanted = True
                 self.stop()
 
+    def _snapshot(self) -> Snapshot:
+        """What the last tick published, and what is known of the grid's services by now; the same object until either
+        changes."""
+        tick, news = self._agent.snapshot, None if self._refresher is None else self._refresher.news
+        if news is None:
+            return tick
+        shown = self._shown
+        if shown is None or shown[0] is not tick or shown[1] is not news:
+            shown = tick, news, replace(tick, providers=news.providers, forecast=news.forecasts)
+            self._shown = shown
+        return shown[2]
+
     def _serve(self, reader: SqliteReader) -> WebServer:
         renderer = Renderer(PROCESS_COLLECTOR)
         zone = zone_of(self._config.here.timezone)
 
-        def snapshot() -> Snapshot:
-            return self._agent.snapshot
-
         def metrics(accept: str) -> tuple[bytes, str]:
-            return renderer.render(self._agent.snapshot, accept)
+            return renderer.render(self._snapshot(), accept)
 
         def today() -> tuple[DayRow, ...]:
             return reader.day(*day_of(time.time(), zone))
@@ -200,7 +223,9 @@ class Daemon:
         web = self._config.web
         options = WebOptions(listen=web.listen, web_config_file=web.web_config_file)
         since = f"since 00:00 {self._config.here.timezone}"
-        routes = build_routes(snapshot, metrics, today, self._tick_age_s, time.time, time.monotonic, failed, since)
+        routes = build_routes(
+            self._snapshot, metrics, today, self._tick_age_s, time.time, time.monotonic, failed, since
+        )
         server = WebServer(options, routes, failed)
         server.start()
         return server

@@ -6,6 +6,8 @@ The daemon asks no service itself: a child process does (``refresher.py``), so t
 from __future__ import annotations
 
 import inspect
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from tracker import registry
@@ -13,14 +15,18 @@ from tracker.codecarbon_facts import CodecarbonFacts
 from tracker.config import Config
 from tracker.config.decode import in_words
 from tracker.config.schema import TABLES
+from tracker.core.chain import INTERVAL_TIERS
 from tracker.core.errors import UsageError
+from tracker.core.model import Moment
 from tracker.grid.catalogue import WORLD, Zone
-from tracker.grid.interface import Answer, Ask, GridProvider, LiveProvider, Question, Unreachable
+from tracker.grid.chain import ChainProvider, Rates
+from tracker.grid.interface import Answer, Ask, LiveProvider, Question, Unreachable
+from tracker.grid.store_files import STORE_FILE
+from tracker.grid.store_reader import FactorReader
 from tracker.grid.tables import TablesProvider
 from tracker.grid.zones import find_zone, zone_path
-
-#: What is known of factors, in the state directory.
-STORE_FILE = "factors.db"
+from tracker.refresher import Refresher, phase_of
+from tracker.reporter import Reporter
 
 
 def node_zone(config: Config) -> Zone:
@@ -58,13 +64,62 @@ def nobody(question: Question) -> Answer:
     raise Unreachable(f"{question.url} is not asked by this process.")
 
 
-def grid_for(config: Config, facts: CodecarbonFacts, now_s: int) -> tuple[GridProvider, str]:
-    """The provider of factors and the node's zone. Raises UnknownZone."""
+def grid_for(config: Config, facts: CodecarbonFacts, now_s: int) -> tuple[ChainProvider, str]:
+    """What the agent asks, and the node's zone. Raises UsageError: a zone, a service or an instruments file."""
     zone = node_zone(config)
     live_providers(config, nobody)
-    provider = TablesProvider(facts.countries, facts.edition, now_s, assumed=config.here.zone is None, note=facts.note)
+    settings, tiers = config.grid, config.grid.tiers_of(zone.code)
+    tables = TablesProvider(
+        facts.countries,
+        facts.edition,
+        now_s,
+        assumed=zone is WORLD and config.here.zone is None,
+        note=facts.note,
+        tiers=[tier for tier in tiers if tier not in INTERVAL_TIERS],
+    )
+    provider = ChainProvider(
+        tables,
+        tiers=tiers,
+        chain=settings.live_chain(zone.code),
+        hourly=config.accounting.location_factor == "hourly",
+        rates=_rates(config),
+    )
     provider.factor(zone.code, now_s)
     return provider, zone.code
+
+
+def _rates(config: Config) -> Rates | None:
+    """The suppliers' rates of the instruments file. Raises UsageError, which names file and line."""
+    file = config.accounting.instruments_file
+    if not file:
+        return None
+    from tracker.grid.instruments import read_instruments  # noqa: PLC0415 - most nodes have none
+
+    return read_instruments(Path(file)).at
+
+
+def refresher_for(
+    config: Config, chain: ChainProvider, zone: str, told: Reporter, now: Callable[[], Moment]
+) -> Refresher | None:
+    """What keeps the chain's values up to date, not started; None: it goes by the tables alone."""
+    services = config.grid.live_chain(zone)
+    if not services and config.accounting.location_factor != "hourly":
+        return None
+    command = [sys.executable, "-P", "-m", "tracker.cli", "grid", "fetch", "--due"]
+    command += ["--state-dir", str(config.node.state_dir)]
+    if config.path is not None:
+        command += ["--config", str(config.path)]
+    return Refresher(
+        chain,
+        FactorReader(store_path(config)),
+        told,
+        now,
+        zones=[step.zone for step in zone_path(find_zone(zone))],
+        services=services,
+        command=command,
+        period_s=config.grid.poll.s,
+        phase=phase_of(config.node.hostname),
+    )
 
 
 def _made(name: str, config: Config, ask: Ask) -> LiveProvider:

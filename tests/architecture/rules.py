@@ -37,10 +37,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "memory": ("core", *INTERFACES),  # the agent's little state, under the agent's rules
     "agent": ("core", "bookkeeper", "memory", *INTERFACES),
     "reporter": ("core", "log", "faults"),  # what ticks say in the log
+    "refresher": ("core", "reporter", "grid"),  # a thread around the process that asks services
     "registry": ("core", *WINGS),
     # web.address: how an address is written; grid.zones: which zones there are
     "config": ("core", "registry", "secrecy", "web.address", "grid.zones"),
-    "grid_wiring": ("core", "registry", "config", "codecarbon_facts", "grid"),  # the half of wiring that is about grids
+    # the half of wiring that is about grids
+    "grid_wiring": ("core", "registry", "config", "codecarbon_facts", "refresher", "reporter", "grid"),
     "wiring": ("core", "sysfs", "clock", "registry", "config", "agent", "codecarbon_facts", "grid_wiring", *WINGS),
     "app": EVERYTHING,
     "cli": EVERYTHING,
@@ -70,11 +72,12 @@ NOT_IN_AGENT = frozenset({
 #: Libraries that cost much memory or time to load: only inside the function that needs them.
 HEAVY = frozenset({
     "bcrypt", "boto3", "codecarbon", "duckdb", "grpc", "jinja2", "kubernetes", "numpy", "obstore", "pandas",
-    "pyarrow", "pynvml", "requests", "rich", "xlsxwriter", "yaml",
+    "pyarrow", "pynvml", "requests", "rich", "urllib3", "xlsxwriter", "yaml",
 })
 # fmt: on
 #: A file that is all about one of them may load it at its top; then the file itself is only imported inside functions.
 HEAVY_AT_TOP = {
+    "tracker.grid.transport": "urllib3",  # imported where a service is asked, which the daemon never does
     "tracker.web.auth": "bcrypt",  # imported where users are named
     "tracker.web.webconfig": "yaml",  # imported where a web.config.yml is given
 }

@@ -25,10 +25,12 @@ from tracker.grid.zones import find_zone, zone_path
 PATIENCE_S = 3 * 3600
 #: Slots whose factors are remembered: a day and some that are weighed late. Each costs two pointers.
 _REMEMBERED = 512
+#: A month of hours and some slots.
+_MISSING = 1000
 NO_RESIDUAL = "No residual mix is available for this market: the average of the grid stands in."
 
 #: The supplier's rate at an instant, from the nearest market of the zone; None: nobody has a contract.
-Rates = Callable[[Sequence[str], int], Instrument | None]
+Rates = Callable[[Sequence[Step], int], Instrument | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,11 @@ class _Known:
 
 class ChainProvider(GridProvider):
     """``tiers``: which kinds may be used, best first; ``chain``: whose values, empty: everybody's. ``hourly``: whether
-    ``factor`` goes by hours or by years; ``both`` always tells both."""
+    ``factor`` goes by hours or by years; ``both`` always tells both.
+
+    ``missing``: instants that were asked about since ``learn`` and have no value at all; whoever hands over what is
+    known should look for them.
+    """
 
     name = "chain"
 
@@ -80,6 +86,7 @@ class ChainProvider(GridProvider):
         self._hours: dict[tuple[str, int], Factor] = {}
         self._markets: dict[tuple[str, int], Factor] = {}
         self._near: tuple[str, tuple[FactorRow, ...]] = ("", ())
+        self.missing: set[int] = set()
 
     def learn(self, records: Iterable[FactorRecord]) -> None:
         """Everything that is known of the node's zone by now, the newest record of each factor. Takes the place of what
@@ -88,6 +95,7 @@ class ChainProvider(GridProvider):
         recorded = {record.row.factor_id: record.recorded_at_s for record in known}
         self._known = _Known(tuple(record.row for record in known), recorded)
         self._hours, self._markets = {}, {}
+        self.missing = set()
 
     def factor(self, zone: str, at_s: int) -> Factor:
         return self._hour(zone, at_s) if self._hourly else self._tables.factor(zone, at_s)
@@ -144,6 +152,8 @@ class ChainProvider(GridProvider):
         if found is None:
             found = self._chosen(zone, at_s, known)
             _remember(remembered, key, found)
+            if found.intensity_mg_per_kwh is None and len(self.missing) < _MISSING:
+                self.missing.add(at_s)
         return found
 
     def _chosen(self, zone: str, at_s: int, known: _Known) -> Factor:
@@ -165,7 +175,7 @@ class ChainProvider(GridProvider):
     def _market(self, zone: str, at_s: int) -> Factor:
         place = find_zone(zone)
         path = zone_path(place)
-        rate = self._rates([step.zone for step in path], at_s) if self._rates else None
+        rate = self._rates(path, at_s) if self._rates else None
         if rate is not None:
             return _of_supplier(rate, place.code)
         average = self.factor(zone, at_s)
