@@ -50,7 +50,7 @@ __all__ = [
     "StoreUnavailable",
 ]
 
-_TIMEOUT_S = 10.0  # another writer adds a month of hours in less than a second
+_PATIENCE_S = 10.0  # another writer adds a month of hours in less than a second
 _SETTINGS = (
     "PRAGMA synchronous = NORMAL",
     "PRAGMA journal_size_limit = 4194304",  # give back what a long addition made the log grow
@@ -63,11 +63,13 @@ _PUT_STATUS = "INSERT OR REPLACE INTO provider_status VALUES (?, ?, ?, ?, ?, ?)"
 class FactorStore(Known):
     """Writes and reads the store at ``path``; a context manager. Used by one thread at a time.
 
-    ``set_aside``: the new path of a damaged or foreign file that ``open`` found, None: there was none.
+    ``set_aside``: the new path of a damaged or foreign file that ``open`` found, None: there was none. ``patience_s``:
+    how long to wait for other writers.
     """
 
-    def __init__(self, path: Path, wall_s: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, wall_s: Callable[[], float] = time.time, patience_s: float = _PATIENCE_S) -> None:
         self.path = path
+        self._patience_s = patience_s
         self.set_aside: Path | None = None
         self._wall_s = wall_s
         self._lock: Lock | None = None
@@ -84,11 +86,11 @@ class FactorStore(Known):
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = Lock(self.path)
-            self._lock.take(alone=False, within_s=_TIMEOUT_S)
+            self._lock.take(alone=False, within_s=self._patience_s)
             if not self._is_ready():
-                self._lock.take(alone=True, within_s=_TIMEOUT_S)
+                self._lock.take(alone=True, within_s=self._patience_s)
                 self._prepare()
-                self._lock.take(alone=False, within_s=_TIMEOUT_S)
+                self._lock.take(alone=False, within_s=self._patience_s)
             self._connection = self._connect()
             self._inode = self.path.stat().st_ino
         except (OSError, sqlite3.Error) as error:
@@ -130,7 +132,7 @@ class FactorStore(Known):
 
     def _set_up(self) -> None:
         created = not self.path.exists()
-        connection = sqlite3.connect(self.path, timeout=_TIMEOUT_S, isolation_level=None)
+        connection = sqlite3.connect(self.path, timeout=self._patience_s, isolation_level=None)
         try:
             version = version_of(connection)
             refuse_newer(version, self.path)
@@ -152,7 +154,7 @@ class FactorStore(Known):
             connection.close()
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self.path, timeout=self._patience_s, isolation_level=None, check_same_thread=False)
         try:
             for setting in _SETTINGS:
                 connection.execute(setting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
@@ -24,6 +25,20 @@ _plain_values = attrgetter(*_PLAIN)
 _origin_values = attrgetter(*_ORIGIN)
 
 
+def _flag(value: int | None) -> bool | None:
+    return None if value is None else bool(value)
+
+
+#: What is no plain text or whole number, by its place.
+_MADE_PLAIN: tuple[tuple[int, Callable[[Any], object]], ...] = (
+    (_PLAIN.index("factor_type"), FactorType),
+    (_PLAIN.index("basis"), Basis),
+    (_PLAIN.index("scheme"), Scheme),
+    (_PLAIN.index("includes_td"), _flag),
+)
+_ESTIMATED, _IMPUTED = _ORIGIN.index("is_estimated"), _ORIGIN.index("imputed")
+
+
 def text(value: str) -> str:
     """Text that UTF-8 can hold: a lone surrogate becomes U+FFFD, for a note must not keep a factor out."""
     if value.isascii():
@@ -42,15 +57,11 @@ def record_of(values: Row) -> FactorRecord:
     """From values in the order of COLUMNS. Raises ValueError for a kind that this version does not know."""
     number, recorded_at_s, supersedes, *rest = values
     plain, origin = rest[: len(_PLAIN)], rest[len(_PLAIN) :]
-    head, (factor_type, basis, scheme), tail = plain[:7], plain[7:10], plain[10:]
-    tail[_TD] = _flag(tail[_TD])
+    for place, made in _MADE_PLAIN:
+        plain[place] = made(plain[place])
     origin[_ESTIMATED], origin[_IMPUTED] = _flag(origin[_ESTIMATED]), _flag(origin[_IMPUTED])
-    row = FactorRow(*head, FactorType(factor_type), Basis(basis), Scheme(scheme), *tail, Origin(*origin))
-    return FactorRecord(row, recorded_at_s, number, supersedes)
-
-
-_TD = _PLAIN.index("includes_td") - 10
-_ESTIMATED, _IMPUTED = _ORIGIN.index("is_estimated"), _ORIGIN.index("imputed")
+    plain.append(Origin(*origin))
+    return FactorRecord(FactorRow(*plain), recorded_at_s, number, supersedes)
 
 
 def sound(row: FactorRow) -> FactorRow:
@@ -75,7 +86,3 @@ def why_unusable(row: FactorRow) -> str:
     if not dated and (row.valid_from_s, row.valid_to_s) != (0, 0):
         return "has an interval that ends before it begins, or lies in no usable year."
     return "" if MEASURED <= row.quality_tier <= LAST_RESORT else f"has the tier {row.quality_tier}: there are 1 to 6."
-
-
-def _flag(value: int | None) -> bool | None:
-    return None if value is None else bool(value)
