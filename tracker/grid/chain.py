@@ -140,7 +140,7 @@ class ChainProvider(GridProvider):
         if not self._chain:
             return findings
         rows = len(self._known.rows)
-        level, what = (Level.OK, f"{rows} values") if rows else (Level.WARN, "nothing")
+        level, what = (Level.OK, f"{rows} value{'s' * (rows > 1)}") if rows else (Level.WARN, "nothing")
         remedy = "" if rows else "The daemon asks them; or at once: wattledger grid fetch"
         services = ", ".join(self._chain)
         return (*findings, Finding(level, "grid", f"The store has {what} of {services} for this zone.", remedy))
