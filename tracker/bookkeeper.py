@@ -8,28 +8,33 @@ ledger cannot book
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from tracker.core import pool
 from tracker.core.accounts import REMAINDERS, Account, Pending, Totals
-from tracker.core.carbon import weigh
+from tracker.core.amortising import EmbodiedRates, per_hour
 from tracker.core.model import (
     Booking,
     Cursor,
-    EmissionEntry,
     Entry,
     Factor,
     Moment,
     Sensor,
     Workload,
 )
-from tracker.core.snapshot import GapState, LedgerHealth, WorkloadState
+from tracker.core.scales import LOCATION, MARKET, FactorAt, Scales, Weights
+from tracker.core.snapshot import EmbodiedState, GapState, LedgerHealth, WorkloadState
 from tracker.core.units import NS_PER_S, SLOT_MS, SLOT_S, power_of
 from tracker.grid.interface import GridProvider
 from tracker.ledger.interface import Ledger, LedgerError, Opening
 
 #: A workload without a charge for this long leaves /metrics; it continues if it returns.
 LINGER_NS = 15 * 60 * NS_PER_S
+#: Factors remembered as recorded, a new one every hour of a year and basis; beyond it the ledger is asked again.
+KNOWN_FACTORS = 256
+NO_RATES = EmbodiedRates()
 #: How many workloads may get a series of their own in one booking, in place of smaller ones.
 SWAPS = 8
 
@@ -57,18 +62,23 @@ class Bookkeeper:
         pue: Callable[[int], int],
         max_series: int,
         reported: Reported = _nothing,
+        embodied: EmbodiedRates = NO_RATES,
     ) -> None:
         self.pending = Pending()
         self.totals = Totals(
             devices={key: device.energy_uj for key, device in opening.devices.items()}, gaps=dict(opening.gaps)
         )
         self.components = {key: device.sensor.component for key, device in opening.devices.items()}
-        self.factor: Factor | None = None
+        self.factor: Factor | None = None  # of the last booking, for who looks; the same of those below
+        self.market: Factor | None = None
+        self.pue_permille: int | None = None
+        self.embodied: tuple[EmbodiedState, ...] = ()
         self.health = LedgerHealth(ok=True, commit_wall_s=None, size_bytes=ledger.size_bytes())
         self.workloads: tuple[WorkloadState, ...] = ()
         self._ledger, self._grid, self._reported = ledger, grid, reported
         self._zone, self._pue, self._max_series = zone, pue, max_series
-        self._remainders: dict[Workload, int] = {}
+        factors: dict[str, FactorAt] = {LOCATION: partial(grid.factor, zone), MARKET: partial(grid.market, zone)}
+        self._scales = Scales(factors, pue, embodied, opening.waiting)
         self._known_sensors: dict[str, Sensor] = {}
         self._known_factors: set[Factor] = set()
         self._shown = self.totals
@@ -86,18 +96,18 @@ class Bookkeeper:
         """Commit what is pending together with the cursors it reaches. False: it waits for the next time."""
         self.components.update({key: sensor.component for key, sensor in sensors.items()})
         self._take_reports(until_ms)
-        entries = self.pending.entry_rows()
-        emissions, factors, remainders = self._weigh(entries, now.wall_ns // NS_PER_S)
+        entries, weights = self._weigh(until_ms, sensors, now.wall_ns // NS_PER_S)
         booking = Booking(
             entries=entries,
             gaps=self.pending.gap_rows(),
-            emissions=emissions,
+            emissions=tuple(weights.emissions),
             cursors=tuple(cursors),
             sensors=tuple(s for key, s in sensors.items() if self._known_sensors.get(key) != s),
-            factors=tuple(f for f in factors if f not in self._known_factors),
+            factors=tuple(f for f in weights.factors.values() if f not in self._known_factors),
             booked_until_ms=until_ms,
             meta=meta,
             units=self.pending.unit_rows(),
+            unweighed=tuple(weights.unweighed),
         )
         try:
             self._admit(booking)
@@ -107,16 +117,18 @@ class Bookkeeper:
             self._wait(booking, now.boot_ns, str(error))
             return False
         self._known_sensors.update(sensors)
-        self._known_factors.update(factors)
-        self._settle(booking, remainders, now)
+        if len(self._known_factors) > KNOWN_FACTORS:
+            self._known_factors.clear()
+        self._known_factors.update(weights.factors.values())
+        self._settle(booking, weights, now)
         return True
 
-    def _settle(self, booking: Booking, remainders: Mapping[Workload, int], now: Moment) -> None:
+    def _settle(self, booking: Booking, weights: Weights, now: Moment) -> None:
         """A booking is committed: count it, and show it."""
         boot_ns = now.boot_ns
         self.pending = Pending()
-        kept = self.totals.workloads.keys() | self.totals.folded
-        self._remainders = {workload: rest for workload, rest in remainders.items() if workload in kept}
+        self._scales.settle(weights, self.totals.workloads.keys() | self.totals.folded)
+        self.embodied = per_hour(self._scales.rates)
         self.totals.apply(booking, self.components, boot_ns)
         self.totals.forget(boot_ns - LINGER_NS)
         self.health = LedgerHealth(ok=True, commit_wall_s=now.wall_ns / NS_PER_S, size_bytes=self._ledger.size_bytes())
@@ -137,25 +149,19 @@ class Bookkeeper:
             size_bytes=self.health.size_bytes,
             message=message,
         )
-        self._show(self.totals.with_unbooked(booking, self.components, boot_ns), boot_ns)
+        # Grams only once they are booked: by then another factor may be known, and what was shown must not fall (P2).
+        self._show(self.totals.with_unbooked(replace(booking, emissions=()), self.components, boot_ns), boot_ns)
 
-    def _weigh(
-        self, entries: Sequence[Entry], now_s: int
-    ) -> tuple[tuple[EmissionEntry, ...], tuple[Factor, ...], dict[Workload, int]]:
-        """Emissions of the entries, each slot with the factor of its own hour."""
-        by_slot: dict[int, list[Entry]] = {}
-        for entry in entries:
-            by_slot.setdefault(entry.slot_start_s, []).append(entry)
-        rows: list[EmissionEntry] = []
-        factors: dict[str, Factor] = {}
-        remainders: dict[Workload, int] = self._remainders
-        for slot_start_s, group in by_slot.items():
-            factor = self._grid.factor(self._zone, slot_start_s)
-            factors[factor.factor_id] = factor
-            weighed, remainders = weigh(group, factor, self._pue(slot_start_s), remainders)
-            rows.extend(weighed)
-        self.factor = self._grid.factor(self._zone, now_s)
-        return tuple(rows), tuple(factors.values()), remainders
+    def _weigh(self, until_ms: int, sensors: Mapping[str, Sensor], now_s: int) -> tuple[tuple[Entry, ...], Weights]:
+        """What is pending, and what it weighs; and what waited, while the ledger is well."""
+        entries = self.pending.entry_rows()
+        weights = self._scales.weigh(entries, sensors, now_s)
+        if self.health.ok:
+            with suppress(LedgerError):  # it cannot be read now: the next booking asks again
+                self._scales.weigh_late(weights, until_ms // SLOT_MS * SLOT_S, self._ledger.unweighed)
+        self.factor, self.market = self._grid.factor(self._zone, now_s), self._grid.market(self._zone, now_s)
+        self.pue_permille = self._pue(now_s)
+        return entries, weights
 
     def _admit(self, booking: Booking) -> None:
         """Give every workload of a booking its account: read back if it was here before, shared if there are too many.
@@ -165,7 +171,9 @@ class Bookkeeper:
         totals = self.totals
         new: dict[Workload, int] = {}
         energies = [(entry.workload, entry.energy_uj) for entry in booking.entries]
-        for workload, energy_uj in (*energies, *((work.workload, 0) for work in booking.units)):
+        energies += ((work.workload, 0) for work in booking.units)
+        energies += ((row.workload, 0) for row in booking.emissions)  # some weigh energy of long ago
+        for workload, energy_uj in energies:
             if workload not in totals.workloads and workload not in totals.folded:
                 new[workload] = new.get(workload, 0) + energy_uj
         live = sum(1 for workload in totals.workloads if workload.kind not in REMAINDERS)

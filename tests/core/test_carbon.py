@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.thorough import thorough
-from tracker.core.carbon import emissions_ug, weigh
-from tracker.core.model import Entry, Factor, Kind, Method, Workload
+from tracker.core.carbon import emissions_ug, energies, weigh
+from tracker.core.model import EmissionEntry, Entry, Factor, Kind, Method, Workload
 
 KWH_UJ = 3_600_000_000_000
 ONE = Workload("pod/1", Kind.POD, "one")
@@ -73,22 +73,31 @@ def test_negative_arguments_are_refused(arguments: tuple[int, int, int, int]) ->
         emissions_ug(*arguments)
 
 
-def test_weigh_adds_devices_and_keeps_slots_and_workloads_apart() -> None:
+def test_energies_add_devices_and_keep_slots_and_workloads_apart() -> None:
     entries = [entry(ONE, KWH_UJ), entry(ONE, KWH_UJ, device="demo-package-0"), entry(ONE, KWH_UJ, 300), entry(TWO, 1)]
-    rows, remainders = weigh(entries, FRANCE, 2000, {})
-    assert [(row.slot_start_s, row.workload.name, row.emissions_ug) for row in rows] == [
-        (0, "one", 224_156_000),
-        (300, "one", 112_078_000),
-        (0, "two", 0),
-    ]
-    assert {row.factor_id for row in rows} == {"codecarbon-3.3.2:FRA:2023"}
-    assert {(row.basis, row.pue_permille) for row in rows} == {("location", 2000)}
+    assert energies(entries) == {0: {ONE: 2 * KWH_UJ, TWO: 1}, 300: {ONE: KWH_UJ}}
+
+
+def test_weigh_gives_a_row_for_each_workload_and_carries_what_is_left() -> None:
+    remainders: dict[Workload, int] = {}
+    assert weigh(300, {ONE: 2 * KWH_UJ, TWO: 1}, FRANCE, 2000, remainders) == (
+        EmissionEntry(300, ONE, "location", "codecarbon-3.3.2:FRA:2023", 2000, 224_156_000),
+        EmissionEntry(300, TWO, "location", "codecarbon-3.3.2:FRA:2023", 2000, 0),
+    )
     assert remainders == {ONE: 0, TWO: 112_078_000}
+
+
+def test_weigh_late_says_whose_energy_it_was() -> None:
+    """Closed slots never change: the grams are in the open one, and can be followed back."""
+    (row,) = weigh(900, {ONE: KWH_UJ}, FRANCE, 1000, {}, late_of_s=300)
+    assert (row.slot_start_s, row.late_of_s, row.energy_uj, row.emissions_ug) == (900, 300, KWH_UJ, 56_039_000)
 
 
 def test_weigh_without_a_value_books_nothing_and_keeps_the_remainders() -> None:
     """Absent rows say "unknown"; a row of zero would say "clean"."""
-    assert weigh([entry(ONE, KWH_UJ)], UNKNOWN, 1000, {ONE: 5}) == ((), {ONE: 5})
+    remainders = {ONE: 5}
+    assert weigh(0, {ONE: KWH_UJ}, UNKNOWN, 1000, remainders) == ()
+    assert remainders == {ONE: 5}
 
 
 @thorough
@@ -97,8 +106,7 @@ def test_weighing_booking_by_booking_loses_nothing(bookings: list[tuple[Workload
     totals = {ONE: 0, TWO: 0}
     remainders: dict[Workload, int] = {}
     for number, (workload, energy_uj) in enumerate(bookings):
-        rows, remainders = weigh([entry(workload, energy_uj, 300 * number)], FRANCE, 1560, remainders)
-        for row in rows:
+        for row in weigh(300 * number, {workload: energy_uj}, FRANCE, 1560, remainders):
             totals[row.workload] += row.emissions_ug
     for workload, total_ug in totals.items():
         energy_uj = sum(energy for owner, energy in bookings if owner == workload)

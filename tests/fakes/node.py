@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tracker.agent import Agent, Settings
 from tracker.bookkeeper import Bookkeeper
+from tracker.core.amortising import EmbodiedRates
 from tracker.core.model import (
     Component,
     DeviceUse,
@@ -161,7 +162,8 @@ class Node:
     def __init__(self, folder: Path, *feeds: ScriptedFeed, boot_id: str = "boot-1") -> None:
         self.folder, self.feeds, self.boot_id = folder, feeds, boot_id
         self.observer = ScriptedObserver()
-        self.grid = FixedGrid()
+        self.grid: GridProvider = FixedGrid()
+        self.embodied = EmbodiedRates()
         self.moment = Moment(1_000 * NS, 1_000 * NS, NOON_NS)
         self.max_series = 500
         self.start()
@@ -170,7 +172,13 @@ class Node:
         self.ledger = SqliteLedger(self.folder / "ledger.db")
         opening = self.ledger.open()
         self.books = Bookkeeper(
-            self.ledger, self.grid, opening, zone="FR", pue=lambda _: 1200, max_series=self.max_series
+            self.ledger,
+            self.grid,
+            opening,
+            zone="FR",
+            pue=lambda _: 1200,
+            max_series=self.max_series,
+            embodied=self.embodied,
         )
         settings = Settings("node-1", "0", self.boot_id, pue_permille=1200)
         for feed in self.feeds:

@@ -159,6 +159,8 @@ class Totals:
         for row in booking.emissions:
             for account in self._accounts(row.workload):
                 account.emissions_ug[row.basis] = account.emissions_ug.get(row.basis, 0) + row.emissions_ug
+                if row.late_of_s is not None:  # shown like one that has just ended, unless it is active
+                    self._touch(row.workload, account, max(account.active_boot_ns, boot_ns - 1))
         for work in booking.units:
             for account in self._accounts(work.workload):
                 account.units[work.unit] = account.units.get(work.unit, 0) + work.amount

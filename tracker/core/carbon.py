@@ -10,7 +10,7 @@ value of the sum, less a final remainder below 1 µg. The remainder keeps its un
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 
 from tracker.core.model import EmissionEntry, Entry, Factor, Workload
@@ -42,24 +42,36 @@ def emissions_ug(
     return divmod(energy_uj * intensity_mg_per_kwh * pue_permille + remainder, UJ_PER_KWH)
 
 
-def weigh(
-    entries: Iterable[Entry], factor: Factor, pue_permille: int, remainders: Mapping[Workload, int]
-) -> tuple[tuple[EmissionEntry, ...], dict[Workload, int]]:
-    """Emission rows for what is about to be booked: one per slot and workload, devices and methods together.
-
-    Returns the rows and the remainders to pass next time (those given, updated; the caller may drop workloads that
-    ended). A factor without a value gives no rows: their absence says "unknown", while a row of 0 µg says "little".
-    """
-    energies: dict[tuple[int, Workload], int] = {}
+def energies(entries: Iterable[Entry]) -> dict[int, dict[Workload, int]]:
+    """Energy in µJ by slot and workload, devices and methods together."""
+    slots: dict[int, dict[Workload, int]] = {}
     for entry in entries:
-        key = (entry.slot_start_s, entry.workload)
-        energies[key] = energies.get(key, 0) + entry.energy_uj
-    carried = dict(remainders)
+        slot = slots.setdefault(entry.slot_start_s, {})
+        slot[entry.workload] = slot.get(entry.workload, 0) + entry.energy_uj
+    return slots
+
+
+def weigh(
+    slot_start_s: int,
+    energy_uj: Mapping[Workload, int],
+    factor: Factor,
+    pue_permille: int,
+    remainders: MutableMapping[Workload, int],
+    late_of_s: int | None = None,
+) -> tuple[EmissionEntry, ...]:
+    """Emission rows for what is about to be booked in a slot, one for each workload. ``late_of_s``: the slot in which
+    the energy was used, if it is weighed late. ``remainders`` are brought up to date.
+
+    A factor without a value gives no rows: their absence says "unknown", while a row of 0 µg says "little".
+    """
     rows: list[EmissionEntry] = []
-    for (slot_start_s, workload), energy_uj in energies.items():
-        weight_ug, rest = emissions_ug(energy_uj, factor.intensity_mg_per_kwh, pue_permille, carried.get(workload, 0))
+    for workload, amount_uj in energy_uj.items():
+        rest = remainders.get(workload, 0)
+        weight_ug, rest = emissions_ug(amount_uj, factor.intensity_mg_per_kwh, pue_permille, rest)
         if weight_ug is None:
-            continue
-        carried[workload] = rest
-        rows.append(EmissionEntry(slot_start_s, workload, factor.basis, factor.factor_id, pue_permille, weight_ug))
-    return tuple(rows), carried
+            return ()
+        remainders[workload] = rest
+        weighed_uj = 0 if late_of_s is None else amount_uj
+        key = (slot_start_s, workload, factor.basis, factor.factor_id, pue_permille)
+        rows.append(EmissionEntry(*key, weight_ug, late_of_s, weighed_uj))
+    return tuple(rows)

@@ -85,7 +85,8 @@ def store(totals: Totals, booking: Booking, components: Mapping[str, Component])
     added.apply(folded, components, 0)
     other = _sum(totals.workloads.get(OTHER), added.workloads.get(OTHER))
     parts = {w: _sum(totals.pooled.get(w), added.pooled.get(w)) for w in {**totals.pooled, **added.pooled}}
-    pooled = [[list(astuple(workload)), _plain(part)] for workload, part in parts.items() if part.tallies or part.units]
+    held = {w: part for w, part in parts.items() if part.tallies or part.units or part.emissions_ug}
+    pooled = [[list(astuple(workload)), _plain(part)] for workload, part in held.items()]
     return {_OTHER: json.dumps(_plain(other)), _POOLED: json.dumps(pooled)}
 
 
