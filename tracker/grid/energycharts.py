@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -29,6 +29,7 @@ from tracker.core.factors import Basis, FactorRow, FactorType, Origin, Scheme
 from tracker.core.forecast import Forecast
 from tracker.grid.answers import decode, in_order, iso, printed
 from tracker.grid.catalogue import Zone
+from tracker.grid.clients import ADDRESS
 from tracker.grid.interface import Answer, Ask, BadAnswer, LiveProvider, NoData, Question
 from tracker.grid.keyless import DAY_S, HALF_HOUR_S, HOUR_S, as_forecast, factor_id, judged, minute, outward, place
 
@@ -48,7 +49,7 @@ YEAR_2100_S = 4_102_444_800  # later "seconds" are milliseconds
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[grid.energycharts]``."""
 
-    base_url: str = "https://api.energy-charts.info"
+    base_url: Annotated[str, msgspec.Meta(pattern=ADDRESS)] = "https://api.energy-charts.info"
 
 
 class _Series(msgspec.Struct):
@@ -63,7 +64,7 @@ _ROW = FactorRow(
     factor_id="",
     zone="",
     zone_printed="",
-    zone_system="iso",
+    zone_system="iso2",
     value_printed="",
     unit_printed=UNIT,
     gases="CO2e",

@@ -1,4 +1,5 @@
-"""What the open services, which ask for no key, have in common: how a status is judged and how a row is named."""
+"""What clients share: the words of an error, and for open services, which ask for no key, how a status is judged and
+how a row is named."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ def judged(service: str, answer: Answer) -> Answer:
     """The answer, if its status says that it is one. Raises Denied (401, 403), NoData (404, 410) or BadAnswer, each
     with what the service said about it."""
     status, words = answer.status, said(answer.body)
-    because = f": {words}" if words else ""
+    because = f': "{words}"' if words else ""
     if 200 <= status <= 299:  # noqa: PLR2004 - RFC 9110, 15.3: a success
         return answer
     if status in {401, 403}:
@@ -31,14 +32,14 @@ def judged(service: str, answer: Answer) -> Answer:
             "Look whether a proxy stands between, or whether the service blocks this address.",
         )
     if status in {404, 410}:
-        raise NoData(f"{service} has nothing at {answer.endpoint} ({status}{because}).")
+        raise NoData(f"{service} has nothing at {answer.endpoint.partition('?')[0]} ({status}{because}).")
     raise BadAnswer(f"{service} did not understand the question ({status}{because}).")
 
 
 def said(body: bytes) -> str:
     """The words of an error: the message of a JSON object or plain text, on one line and cut; "" for a page or none."""
     text = body[: 64 * 1024].decode("utf-8", "replace")
-    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         text = _message(msgspec.json.decode(body)) or text
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return "" if line.startswith("<") else line[:_SHOWN].rstrip(".")

@@ -26,6 +26,7 @@ from tracker.core.factors import Basis, FactorRow, FactorType, Origin, Scheme
 from tracker.core.forecast import Forecast
 from tracker.grid.answers import decode, in_order, instant_s, iso, printed
 from tracker.grid.catalogue import Zone
+from tracker.grid.clients import ADDRESS
 from tracker.grid.interface import Answer, Ask, BadAnswer, LiveProvider, Question
 from tracker.grid.keyless import DAY_S, HALF_HOUR_S, as_forecast, factor_id, judged, minute, outward, place
 
@@ -38,7 +39,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """``[grid.neso]``. ``region``: one of the service's 17 regions instead of all of Great Britain (13 is London);
     regions are forecasts only, so their values are estimates."""
 
-    base_url: str = "https://api.carbonintensity.org.uk"
+    base_url: Annotated[str, msgspec.Meta(pattern=ADDRESS)] = "https://api.carbonintensity.org.uk"
     region: Annotated[int, msgspec.Meta(ge=1, le=17)] | None = None
 
 
@@ -70,7 +71,7 @@ _ROW = FactorRow(
     factor_id="",
     zone=GRID,
     zone_printed="GB",
-    zone_system="iso",
+    zone_system="iso2",
     value_printed="",
     unit_printed=UNIT,
     gases="CO2",
@@ -85,9 +86,11 @@ _ROW = FactorRow(
     publisher="NESO",
     source_ref="",
     licence="CC BY 4.0",
+    gwp_set="none",
     includes_td=True,
     confidence="V",
     publisher_url="https://carbonintensity.org.uk",
+    note="CO2 only.",
     attribution="National Energy System Operator (NESO), Carbon Intensity API, CC BY 4.0",
 )
 
@@ -159,7 +162,7 @@ class Neso(LiveProvider):
             factor_id=factor_id(self.name, where, FactorType.DIRECT, start_s, end_s),
             zone=zone.code,
             zone_printed=GRID if self._region is None else str(self._region),
-            zone_system="iso" if self._region is None else "neso-region",
+            zone_system="iso2" if self._region is None else "neso-region",
             value_printed=value,
             quality_tier=2 if estimated else 1,
             valid_from_s=start_s,

@@ -27,13 +27,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
 from tracker.core.factors import Basis, FactorRow, FactorType, Origin, Scheme
 from tracker.grid.answers import decode, in_order, instant_s, iso, printed
 from tracker.grid.catalogue import Zone
+from tracker.grid.clients import ADDRESS
 from tracker.grid.interface import Answer, Ask, BadAnswer, LiveProvider, Question
 from tracker.grid.keyless import DAY_S, HALF_HOUR_S, HOUR_S, factor_id, judged, outward, place
 
@@ -50,7 +51,7 @@ MARCH, OCTOBER, SUNDAY, LAST_WEEK = 3, 10, 6, 25  # where the clock changes in t
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[grid.rte]``."""
 
-    base_url: str = "https://odre.opendatasoft.com"
+    base_url: Annotated[str, msgspec.Meta(pattern=ADDRESS)] = "https://odre.opendatasoft.com"
 
 
 class _Record(msgspec.Struct):
@@ -92,8 +93,10 @@ _ROW = FactorRow(
     publisher="RTE",
     source_ref="",
     licence="Licence Ouverte 2.0",
+    gwp_set="none",
     confidence="M",
     publisher_url="https://odre.opendatasoft.com/explore/dataset/eco2mix-national-tr/",
+    note="CO2 only.",
     attribution="RTE, éCO2mix, Open Data Réseaux Énergies (ODRÉ), Licence Ouverte 2.0",
 )
 

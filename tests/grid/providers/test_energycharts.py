@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from tests.grid.providers.energycharts_case import CASE, END_S, NOW_S, PATH, START_S, series
@@ -178,3 +179,8 @@ def test_all_its_countries_are_in_the_catalogue() -> None:
 
 def test_the_default_address_is_the_official_one_and_encrypted() -> None:
     assert Options().base_url == "https://api.energy-charts.info"
+
+
+def test_an_address_with_a_password_is_refused_as_it_would_be_in_every_row() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"base_url": "https://me:secret@proxy.test"}, Options)

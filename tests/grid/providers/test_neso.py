@@ -30,7 +30,7 @@ def test_a_measured_half_hour_keeps_its_value_and_all_that_an_auditor_asks_for()
     assert (row.factor_type, row.basis, row.scheme) == (FactorType.DIRECT, Basis.CONSUMPTION, Scheme.AVERAGE)
     assert (row.gases, row.includes_td, row.quality_tier, row.data_year) == ("CO2", True, 1, "2026")
     assert (row.valid_from_s, row.valid_to_s) == (START_S, START_S + HALF_S)
-    assert row.licence == "CC BY 4.0"
+    assert (row.licence, row.confidence, row.gwp_set, row.note) == ("CC BY 4.0", "V", "none", "CO2 only.")
     assert "NESO" in row.attribution
     assert row.source == "https://grid.test/intensity/2026-10-03T10:00Z/2026-10-03T10:30Z"
     assert row.origin == Origin(
@@ -189,3 +189,8 @@ def test_a_cloud_region_gets_rows_of_its_own_name() -> None:
 
 def test_the_default_address_is_the_official_one_and_encrypted() -> None:
     assert Options().base_url == "https://api.carbonintensity.org.uk"
+
+
+def test_an_address_with_a_password_is_refused_as_it_would_be_in_every_row() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"base_url": "https://me:secret@proxy.test"}, Options)

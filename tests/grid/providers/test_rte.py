@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.grid.providers.replay import FETCHED_S, Replay, body
@@ -50,6 +51,7 @@ def test_a_consolidated_half_hour_keeps_its_value_and_all_that_an_auditor_asks_f
     assert (row.zone, row.zone_printed, row.value_printed, row.unit_printed) == ("FR", "France", "15", "g/kWh")
     assert (row.factor_type, row.basis, row.scheme) == (FactorType.DIRECT, Basis.PRODUCTION, Scheme.AVERAGE)
     assert (row.gases, row.includes_td, row.quality_tier, row.data_year) == ("CO2", None, 1, "2026")
+    assert (row.gwp_set, row.note) == ("none", "CO2 only.")
     assert (row.licence, row.confidence) == ("Licence Ouverte 2.0", "M")
     assert "RTE" in row.attribution
     assert row.source == f"https://odre.test{FINAL}, taux_co2 of 2026-06-14T18:00:00Z"
@@ -242,3 +244,8 @@ def test_it_forecasts_nothing() -> None:
 
 def test_the_default_address_is_the_official_one_and_encrypted() -> None:
     assert Options().base_url == "https://odre.opendatasoft.com"
+
+
+def test_an_address_with_a_password_is_refused_as_it_would_be_in_every_row() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"base_url": "https://me:secret@proxy.test"}, Options)
