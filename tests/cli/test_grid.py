@@ -1,45 +1,25 @@
-"""``wattledger grid list|show`` as a person and a script use it."""
+"""``wattledger grid list|show`` as a person and a script use it, on what ships alone."""
 
 from __future__ import annotations
 
-import json
-import os
-import pty
-import subprocess
-import sys
+import time
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
 
 import pytest
 
+from tests.cli.gridding import Node, hour, on_a_terminal
 from tracker.cli import layout
-from tracker.cli.main import main
-
-
-class Command:
-    """Runs ``wattledger grid ...`` and keeps what it printed."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-
-    def __call__(self, *arguments: str) -> tuple[object, str, str]:
-        with pytest.raises(SystemExit) as end:
-            main(["grid", *arguments])
-        printed = self.capsys.readouterr()
-        return end.value.code, printed.out, printed.err
-
-    def json(self, *arguments: str) -> Any:
-        code, out, err = self(*arguments, "--json")
-        assert (code, err) == (0, "")
-        return json.loads(out, parse_float=Decimal)
+from tracker.grid.answers import iso
 
 
 @pytest.fixture
-def grid(capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(capsys)
+def grid(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Node:
+    """On a node that knows the tables alone."""
+    return Node(capsys, tmp_path)
 
 
-def test_list_finds_zones_by_a_part_of_a_name(grid: Command) -> None:
+def test_list_finds_zones_by_a_part_of_a_name(grid: Node) -> None:
     code, out, err = grid("list", "sweden", "--at", "2026-10-01")
     assert (code, err) == (0, "")
     assert out.splitlines() == [
@@ -51,14 +31,14 @@ def test_list_finds_zones_by_a_part_of_a_name(grid: Command) -> None:
     ]
 
 
-def test_list_marks_what_is_no_official_factor_of_the_zone(grid: Command) -> None:
+def test_list_marks_what_is_no_official_factor_of_the_zone(grid: Node) -> None:
     _, out, _ = grid("list", "singapore", "--at", "2026-10-01")
     assert "SG " in out
     assert "497  lifecycle     5  Ember 2025*" in out
     assert "* not this zone's own official factor" in out
 
 
-def test_list_lines_up_with_chinese_names(grid: Command) -> None:
+def test_list_lines_up_with_chinese_names(grid: Node) -> None:
     """Such a character is two columns wide."""
     _, out, _ = grid("list", "CN-")
     rows = [line for line in out.splitlines() if line.startswith("CN-")]
@@ -66,7 +46,7 @@ def test_list_lines_up_with_chinese_names(grid: Command) -> None:
     assert len({layout.cells(line.partition(" direct ")[0]) for line in rows}) == 1
 
 
-def test_list_of_everything_prices_every_zone_or_says_why_not(grid: Command) -> None:
+def test_list_of_everything_prices_every_zone_or_says_why_not(grid: Node) -> None:
     found = grid.json("list", "--at", "2026-10-01")
     assert len(found) > 430
     without = {entry["zone"] for entry in found if entry["location"] is None}
@@ -75,7 +55,7 @@ def test_list_of_everything_prices_every_zone_or_says_why_not(grid: Command) -> 
     assert {"FR", "CAMX", "CN-BJ", "AU-NSW", "JP", "WORLD"} & without == set()
 
 
-def test_list_of_something_misspelt_shows_what_is_like_it(grid: Command) -> None:
+def test_list_of_something_misspelt_shows_what_is_like_it(grid: Node) -> None:
     code, out, _ = grid("list", "germnay")
     assert code == 0
     assert "DE    Germany" in out
@@ -84,7 +64,37 @@ def test_list_of_something_misspelt_shows_what_is_like_it(grid: Command) -> None
     assert err == "wattledger: No zone is like 'qqqqqqq'. List all: wattledger grid list\n"
 
 
-def test_show_says_everything_about_a_factor(grid: Command) -> None:
+def test_list_marks_zones_with_live_values_and_says_what_services_cover(grid: Node) -> None:
+    start_s = int(time.time()) // 3600 * 3600 - 7200
+    grid.configure('[site.here]\nzone = "FR"\n[grid]\nchain = ["rte", "energycharts"]\n')
+    grid.learns("2026-10-04T03:00Z", hour(iso(start_s), "21.5"), hour("2026-01-01T00:00Z", "9", zone="NO"))
+    code, out, err = grid("list", "fr")
+    assert (code, err) == (0, "")
+    ends = f"{iso(start_s + 3600)[:16].replace('T', ' ')} UTC"
+    assert f"+ live values in the node's store: FR until {ends} (rte)" in out.splitlines()
+    assert next(line for line in out.splitlines() if "France" in line).startswith("FR +  ")
+    assert "\nrte covers FR, aws:eu-west-3, gcp:europe-west9, azure:francecentral\n" in out
+    assert "\nenergycharts covers FR, aws:eu-central-1," in out
+    _, out, _ = grid("list", "norway")
+    assert "+ live values in the node's store: NO (none of the last 31 days)" in out
+    found = {entry["zone"]: entry for entry in grid.json("list", "fr")}
+    assert (found["FR"]["services"], found["FR"]["live"]["value_g_per_kwh"]) == (
+        ["rte", "energycharts"],
+        Decimal("21.5"),
+    )
+    assert (found["ZA"]["services"], found["ZA"]["live"]) == ([], None)
+
+
+def test_list_helps_although_the_configuration_names_a_wrong_zone(grid: Node) -> None:
+    """It is what the error about that zone tells to run."""
+    grid.configure('[grid.zone.Frnace]\nchain = ["rte"]\n')
+    code, out, err = grid("list", "france")
+    assert (code, err.count("\n")) == (0, 1)
+    assert "The zone 'Frnace' is not known." in err
+    assert "\nFR  " in out
+
+
+def test_show_says_everything_about_a_factor(grid: Node) -> None:
     code, out, err = grid("show", "camx", "--at", "2026-10-03T14:00Z")
     assert (code, err) == (0, "")
     lines = [line.split(maxsplit=1) for line in out.splitlines() if line.startswith("  ")]
@@ -104,7 +114,7 @@ def test_show_says_everything_about_a_factor(grid: Command) -> None:
     assert "\x1b" not in out, "plain text in a pipe"
 
 
-def test_show_says_what_lower_tiers_would_say(grid: Command) -> None:
+def test_show_says_what_lower_tiers_would_say(grid: Node) -> None:
     _, out, _ = grid("show", "FR", "--at", "2026-10-03")
     ladder = out.partition("What each tier says\n")[2].partition("\n\n")[0].splitlines()
     assert [line.split()[:2] for line in ladder[1:4]] == [["1", "none"], ["2", "none"], ["3", "none"]]
@@ -113,7 +123,7 @@ def test_show_says_what_lower_tiers_would_say(grid: Command) -> None:
     assert ladder[6].split()[0] == "6"
 
 
-def test_show_as_json(grid: Command) -> None:
+def test_show_as_json(grid: Node) -> None:
     result = grid.json("show", "GB", "--at", "2025-12-31T23:59Z")
     assert (result["zone"], result["name"], result["at"]) == (
         "GB",
@@ -132,14 +142,14 @@ def test_show_as_json(grid: Command) -> None:
     assert result["residual"] == {"factor": None, "reason": "the tables have no residual mix for it"}
 
 
-def test_p11_a_zone_without_a_factor_is_unknown_and_not_the_world(grid: Command) -> None:
+def test_p11_a_zone_without_a_factor_is_unknown_and_not_the_world(grid: Node) -> None:
     code, out, _ = grid("show", "AQ")
     assert code == 0
     assert "  value       none: no table has a value for it. Emissions are unknown, not zero." in out.splitlines()
     assert grid.json("show", "AQ")["location"] is None
 
 
-def test_a_residual_mix_that_does_not_exist_says_why(grid: Command) -> None:
+def test_a_residual_mix_that_does_not_exist_says_why(grid: Node) -> None:
     _, out, _ = grid("show", "NL")
     assert (
         "  residual    none: AIB 2024 (published 2025-05-30): no residual mix: full-disclosure regime; not zero" in out
@@ -156,32 +166,11 @@ def test_a_residual_mix_that_does_not_exist_says_why(grid: Command) -> None:
         (("list", "--at", "2026-13-01"), "'2026-13-01' is no date."),
     ],
 )
-def test_wrong_input_is_one_sentence_and_exit_code_2(grid: Command, arguments: tuple[str, ...], sentence: str) -> None:
+def test_wrong_input_is_one_sentence_and_exit_code_2(grid: Node, arguments: tuple[str, ...], sentence: str) -> None:
     code, out, err = grid(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith("wattledger: " + sentence)
     assert err.count("\n") == 1
-
-
-def on_a_terminal(columns: int, *arguments: str) -> str:
-    """What a person sees on a terminal of that width."""
-    controller, terminal = pty.openpty()
-    command = [sys.executable, "-c", "from tracker.cli.main import main; main()", *arguments]
-    environment = os.environ | {"COLUMNS": str(columns), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    with subprocess.Popen(command, stdout=terminal, stderr=terminal, env=environment) as process:
-        os.close(terminal)
-        seen = b""
-        while True:
-            try:
-                piece = os.read(controller, 65_536)
-            except OSError:  # EIO: the other end is closed
-                break
-            if not piece:
-                break
-            seen += piece
-    os.close(controller)
-    assert process.returncode == 0
-    return seen.decode().replace("\r\n", "\n").replace("\x1b[1m", "").replace("\x1b[0m", "")
 
 
 @pytest.mark.parametrize("columns", [80, 120])
@@ -207,8 +196,9 @@ def on_a_terminal(columns: int, *arguments: str) -> str:
     ],
     ids=" ".join,
 )
-def test_lines_fit_the_terminal(columns: int, arguments: tuple[str, ...]) -> None:
+def test_lines_fit_the_terminal(columns: int, arguments: tuple[str, ...], grid: Node) -> None:
     """Wrapped under themselves, names cut with an ellipsis; only an address may stick out."""
-    lines = [line for line in on_a_terminal(columns, *arguments).splitlines() if "https://" not in line]
+    command = grid.arguments(*arguments[1:]) if arguments[0] == "grid" else arguments
+    lines = [line for line in on_a_terminal(columns, *command).splitlines() if "https://" not in line]
     assert len(lines) > 3
     assert [line for line in lines if layout.cells(line) > columns] == []

@@ -23,7 +23,7 @@ _KINDS = {
     Scheme.BUILD_MARGIN: "marginal: what one kWh more would change, by the stations it makes somebody build",
     Scheme.COMBINED_MARGIN: "marginal: what one kWh more would change, by running and by building stations",
 }
-_CAVEAT = "Advice for planning. It is not part of any inventory, and no booked gram changes by it."
+_CAVEAT = "Advice, not inventory: no booked gram changes by it."
 
 
 @dataclass(frozen=True, slots=True)

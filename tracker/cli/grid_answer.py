@@ -44,6 +44,11 @@ class Known:
     note: str
 
     @property
+    def seen_s(self) -> int:
+        """What was recorded later is not in it."""
+        return self.now_s if self.as_of_s is None else min(self.as_of_s, self.now_s)
+
+    @property
     def used(self) -> Answer:
         return self.hourly if self.method == "hourly" else self.annual
 

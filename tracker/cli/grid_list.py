@@ -76,8 +76,8 @@ def _newest(store: FactorReader, zone: Zone, now_s: int) -> FactorRow | None:
 
 
 def _services(config: Config, zone: Zone) -> Iterator[str]:
-    """The configured services that know the zone itself, not only the country around it."""
-    for name in config.grid.providers:
+    """The configured services that know the zone itself, not only the country around it; those of its chain first."""
+    for name in dict.fromkeys((*config.grid.live_chain(zone.code), *config.grid.providers)):
         alone = replace(config, grid=replace(config.grid, chain=(name,), zone={}))
         try:
             if zone.code in providers_of(alone, zone, nobody):

@@ -67,7 +67,9 @@ def _section(title: str, lines: Iterator[str]) -> None:
 
 def _heading(known: Known) -> Iterator[str]:
     yield f"location-based, for {factors.minute(known.at_s)}"
-    if known.as_of_s is not None:
+    if known.as_of_s is not None and known.as_of_s > known.now_s:
+        yield f"as it is known now: {factors.minute(known.as_of_s)} is still to come"
+    elif known.as_of_s is not None:
         yield f"as it was known at {factors.minute(known.as_of_s)}"
     if known.at_s > known.now_s:
         yield "that is still to come: nothing of it can have been measured"
@@ -107,15 +109,16 @@ def _age(row: FactorRow, at_s: int) -> str:
         return "the period is still to come"
     if at_s < row.valid_to_s:
         return "the period asked for"
+    if row.quality_tier in factors.INTERVALS:
+        return f"{span(at_s - row.valid_to_s)} after the end of its period"
     months = (at_s - row.valid_to_s) * 12 // _YEAR_S
     return f"{months // 12} y {months % 12} m after the end of its period"
 
 
 def _recorded(known: Known, row: FactorRow) -> str:
     recorded_at_s = known.recorded_at_s(row)
-    seen_s = known.now_s if known.as_of_s is None else known.as_of_s
-    since = span(max(0, seen_s - recorded_at_s))
-    return f"{factors.minute(recorded_at_s)}, {since} {'ago' if known.as_of_s is None else 'before that'}"
+    since = span(max(0, known.seen_s - recorded_at_s))
+    return f"{factors.minute(recorded_at_s)}, {since} {'ago' if known.seen_s == known.now_s else 'before that'}"
 
 
 def _superseded(known: Known, row: FactorRow) -> Iterator[tuple[str, str]]:
@@ -215,6 +218,7 @@ def _answer_json(name: str, answer: Answer, known: Known) -> dict[str, Any]:
             return {name: None, "reason": reason}
         case Choice(row=row):
             told = factors.as_json(answer) | {"origin": factors.origin_json(row)}
+            told["age_s"] = max(0, known.at_s - row.valid_to_s) if row.valid_to_s else None
             told["recorded_at"] = factors.second(known.recorded_at_s(row))
             told["superseded"] = [
                 {

@@ -1,0 +1,78 @@
+"""``wattledger grid export`` and ``import``: factors reach a machine that has no network, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.cli.gridding import Node, hour
+
+HOUR = "2026-10-03T14:00Z"
+
+
+@pytest.fixture
+def node(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Node:
+    """That has read a service."""
+    (tmp_path / "here").mkdir()
+    node = Node(capsys, tmp_path / "here")
+    node.learns("2026-10-04T03:00Z", hour(HOUR, "21.5"), hour("2026-11-03T14:00Z", "30"), hour(HOUR, "9", zone="NO"))
+    node.learns("2026-10-05T03:00Z", hour(HOUR, "22.25"))
+    return node
+
+
+@pytest.fixture
+def island(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Node:
+    """That reaches nobody."""
+    (tmp_path / "there").mkdir()
+    return Node(capsys, tmp_path / "there")
+
+
+def test_what_one_node_knows_another_one_can_weigh_with(node: Node, island: Node, tmp_path: Path) -> None:
+    bundle = str(tmp_path / "bundle.json")
+    code, out, err = node("export", "-o", bundle)
+    assert (code, out, err) == (0, f"{bundle}  3 factors of FR, NO\n", "")
+    assert island("import", bundle) == (0, f"{bundle}  3 factors of FR, NO: 3 new, 0 revised, 0 as known\n", "")
+    said = island.json("show", "FR", "--at", HOUR)["hourly"]["factor"]
+    assert (said["value_g_per_kwh"], said["origin"]["provider"]) == (Decimal("22.25"), "rte")
+    assert said["recorded_at"] > "2026-11", "it is known here since it came here"
+    assert island.json("import", bundle)["same"] == 3, "again changes nothing"
+
+
+def test_zones_and_times_may_be_chosen(node: Node, tmp_path: Path) -> None:
+    october, to_stdout = str(tmp_path / "october.json"), ("-o", "-")
+    said = node.json("export", "fr", "--from", "2026-10-01", "--to", "2026-11-01", "-o", october)
+    assert (said["factors"], said["zones"]) == (1, ["FR"])
+    code, out, _ = node("export", "NO", *to_stdout)
+    assert (code, json.loads(out)["format"]) == (0, "wattledger-factors")
+    assert len(json.loads(out)["content"]["factors"]) == 1
+
+
+def test_a_damaged_file_changes_nothing(node: Node, island: Node, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.json"
+    assert node("export", "-o", str(bundle))[0] == 0
+    bundle.write_text(bundle.read_text("utf-8").replace("22.25", "2.225"), "utf-8")
+    code, out, err = island("import", str(bundle))
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "its content does not fit its checksum" in err
+    assert not island.state_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("import", "nothing.json"), 1, "The bundle nothing.json cannot be read"),
+        (("export", "JP", "-o", "x.json"), 1, "has no factors of JP."),
+        (("export", "FR", "--from", "2026-12-01", "-o", "x.json"), 1, "has no factors of FR in that time."),
+        (("export", "Frnace", "-o", "x.json"), 2, "The zone 'Frnace' is not known."),
+        (("export", "--from", "2026-10-02", "--to", "2026-10-01", "-o", "x.json"), 2, "is not after --from"),
+        (("export", "-o", "-", "--json"), 2, "With -o - the bundle itself is printed."),
+        (("export", "-o", "/nonexistent/x.json"), 1, "The bundle /nonexistent/x.json cannot be written"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(node: Node, arguments: tuple[str, ...], code: int, sentence: str) -> None:
+    ended, out, err = node(*arguments)
+    assert (ended, out, err.count("\n")) == (code, "", 1)
+    assert sentence in err
