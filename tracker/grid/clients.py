@@ -1,4 +1,4 @@
-"""What the clients of services with an account share: their key, and forecasts in order.
+"""What the clients of services share: an address and a key from the configuration, and forecasts in order.
 
 A key is read when it is used, so that one that was replaced works without a restart, and is in nothing that is shown.
 """
