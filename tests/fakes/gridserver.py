@@ -12,6 +12,7 @@ is then found by a test.
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import os
@@ -69,7 +70,8 @@ class GridServer:
 
     def play(self, path: str, *faults: str) -> None:
         """What the next requests of this path get, one each, and the last one for ever: "" is the good answer, a number
-        is that status, everything else is a key of ``FAULTS``. Without any: good from now on."""
+        is that status, everything else is a key of ``FAULTS``. Without any: good from now on. The path "*" is every
+        path that has no faults of its own, known or not."""
         assert all(fault in FAULTS or fault.isdecimal() or not fault for fault in faults)
         self._faults[path] = list(faults)
 
@@ -89,9 +91,16 @@ class GridServer:
         self._server.server_close()
         self._thread.join(10)
 
-    def fault_of(self, path: str) -> str:
-        faults = self._faults.get(path, [])
-        return faults.pop(0) if len(faults) > 1 else next(iter(faults), "")
+    def next_fault(self, path: str) -> str:
+        """What the next request of this path gets."""
+        return next(iter(self._faults.get(path) or self._faults.get("*", [])), "")
+
+    def take_fault(self, path: str) -> str:
+        fault = self.next_fault(path)
+        faults = self._faults.get(path) or self._faults.get("*", [])
+        if len(faults) > 1:
+            del faults[0]
+        return fault
 
 
 class _Server(ThreadingHTTPServer):
@@ -115,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = Asked(self.command, address.path, dict(parse_qsl(address.query)), headers, body)
         grid.requests.append(asked)
-        good, fault = grid.bodies.get(asked.path), grid.fault_of(asked.path)
+        good, fault = grid.bodies.get(asked.path), grid.take_fault(asked.path)
         if fault.isdecimal() or good is None:
             self.refuse(int(fault or 404), asked)
         else:
@@ -203,7 +212,12 @@ def _huge(handler: _Handler, body: bytes) -> None:
 
 def _bomb(handler: _Handler, body: bytes) -> None:
     """80 MiB of spaces in 80 KiB of gzip."""
-    handler.send(gzip.compress(b" " * (HUGE_MIB * MIB), 9), Content_Encoding="gzip")
+    handler.send(_packed(), Content_Encoding="gzip")
+
+
+@functools.cache
+def _packed() -> bytes:
+    return gzip.compress(b" " * (HUGE_MIB * MIB), 9)
 
 
 def _bad_gzip(handler: _Handler, body: bytes) -> None:

@@ -7,6 +7,8 @@ a plan that is too small does not mend itself within minutes, so those open it f
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tracker.grid.interface import Denied, NotInPlan, ProviderError, Throttled
 from tracker.grid.store_reader import ProviderStatus
 
@@ -38,10 +40,16 @@ def after_failure(status: ProviderStatus, error: ProviderError, now_s: int) -> P
     return ProviderStatus(status.provider, failures, retry_at_s, status.last_ok_s, str(error), type(error).__name__)
 
 
-def after_success(status: ProviderStatus, now_s: int, restriction: ProviderError | None = None) -> ProviderStatus:
-    """Closed. ``restriction``: why part of what was asked for was refused all the same."""
-    words = (str(restriction), type(restriction).__name__) if restriction else ("", "")
-    return ProviderStatus(status.provider, 0, 0, now_s, *words)
+def after_success(
+    status: ProviderStatus, now_s: int, restriction: ProviderError | None = None, *, keep: bool = False
+) -> ProviderStatus:
+    """Closed. ``restriction``: why part of what was asked for was refused all the same; ``keep``: the one of an earlier
+    success still holds."""
+    if restriction is not None:
+        return ProviderStatus(status.provider, 0, 0, now_s, str(restriction), type(restriction).__name__)
+    if keep and not status.failures:
+        return replace(status, retry_at_s=0, last_ok_s=now_s)
+    return ProviderStatus(status.provider, last_ok_s=now_s)
 
 
 def _rest_s(failures: int) -> int:

@@ -114,7 +114,10 @@ def refresh(
 
 
 def remember(store: FactorStore, provider: str, now_s: int, error: ProviderError | None) -> None:
-    """How a service fared when it was asked outside of ``refresh``: None closes its circuit."""
+    """How a service fared when it was asked outside of ``refresh``: None closes its circuit. What is about the range
+    that was asked for says nothing about the next hour and changes nothing."""
+    if isinstance(error, NoData | NotInPlan | BadAnswer):
+        return
     status = store.status(provider)
     store.put_status(after_failure(status, error, now_s) if error else after_success(status, now_s))
 
@@ -138,7 +141,8 @@ def _refresh_one(provider: LiveProvider, zone: Zone, store: FactorStore, now_s: 
         # That the past is refused or bad is no reason to ask for the present less often.
         rest_s = DAY_S if isinstance(error, NotInPlan) else _PAST_RESTS_S
         store.mark_read(name, zone.code, PAST_RESTS_UNTIL, now_s + rest_s)
-    store.put_status(after_success(status, now_s, error))
+    past_rests = now_s < (last[PAST_RESTS_UNTIL] or 0)
+    store.put_status(after_success(status, now_s, error, keep=past_rests))
     outcome = Outcome(name, zone.code, fetched, jobs, error)
     return _with_forecast(outcome, provider, zone, store, now_s) if once_an_hour(now_s, last[FORECAST]) else outcome
 
