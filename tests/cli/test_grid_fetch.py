@@ -163,6 +163,14 @@ def test_due_exits_1_when_a_service_fails_and_while_it_is_left_alone(node: Node,
     assert (code, outcomes(out)[0]["ok"]) == (0, True)
 
 
+def test_bad_answers_to_somebody_s_ranges_do_not_hold_up_what_is_due(node: Node, server: GridServer) -> None:
+    server.play(PATH, "html")
+    assert [node("fetch", *DAY)[0] for _ in range(4)] == [1] * 4
+    server.play(PATH)
+    code, out, _ = node("fetch", "--due")
+    assert (code, outcomes(out)[0]["ok"]) == (0, True)
+
+
 def test_due_without_a_service_does_nothing(node: Node) -> None:
     node.configure("")
     assert node("fetch", "--due") == (0, "", "")

@@ -130,7 +130,7 @@ def test_a_service_that_fails_is_told_of_and_its_last_forecast_stands_in(node: N
     assert code == 0
     assert err.startswith("wattledger: energycharts: Energy-Charts answered with something that is HTML.")
     assert err.count("\n") == 1
-    assert "energycharts, from the node's store, made " in out
+    assert "energycharts for FR, from the node's store, made " in out
     assert " ago" in out
 
 
@@ -143,6 +143,14 @@ def test_without_a_service_the_store_is_asked_for_every_kind(node: Node) -> None
     assert (code, err) == (0, "")
     assert out.startswith("FR  France: 4 h within 24 h\n")
     assert [line.split()[1] for line in out.splitlines() if line.startswith("  kind")] == ["average:", "marginal:"]
+
+
+def test_a_finer_zone_is_advised_by_the_forecast_of_its_country_which_is_named(node: Node) -> None:
+    hour_s = int(time.time()) // HOUR * HOUR
+    keep(node, forecast(hour_s, *["50"] * 8))
+    code, out, _ = node("forecast", "aws:eu-west-3")
+    assert code == 0
+    assert "  forecast    rte for FR, from the node's store, made " in out
 
 
 def test_no_forecast_is_exit_code_1_and_a_sentence(node: Node) -> None:

@@ -77,7 +77,8 @@ def lines(advice: Advice, wish: Wish, *, live: bool) -> Iterator[tuple[str, str]
     yield "kind", _KINDS[forecast.scheme]
     origin = "asked now" if live else "from the node's store"
     age = span(max(0, wish.now_s - forecast.generated_at_s))
-    yield "forecast", f"{forecast.provider}, {origin}, made {factors.minute(forecast.generated_at_s)}, {age} ago"
+    made = f"made {factors.minute(forecast.generated_at_s)}, {age} ago"
+    yield "forecast", f"{forecast.provider} for {forecast.zone}, {origin}, {made}"
     yield "reaches", f"{factors.minute(forecast.points[-1].end_s)}{_holes(forecast)}"
     if forecast.licence:
         yield "licence", forecast.licence

@@ -18,7 +18,7 @@ from tracker.config import Config
 from tracker.core.errors import UsageError
 from tracker.grid.catalogue import Zone
 from tracker.grid.fetching import Fetched, Outcome, fetch, refresh, remember
-from tracker.grid.interface import LiveProvider, NoData, NotInPlan, ProviderError
+from tracker.grid.interface import Denied, LiveProvider, NoData, NotInPlan, ProviderError, Throttled
 from tracker.grid.store import FactorStore
 from tracker.grid.zones import find_zone
 from tracker.grid_wiring import live_providers, node_zone, store_path
@@ -103,7 +103,7 @@ def _read(
             fetched = fetch(provider, place, asked.start_s, asked.end_s, store, asked.now_s, tell=tell)
     except ProviderError as error:
         click.echo(f"wattledger: {provider.name}: {error}", err=True)
-        if not isinstance(error, NoData):
+        if isinstance(error, Denied | Throttled):  # what is wrong with a range says nothing about what is due
             remember(store, provider.name, asked.now_s, error)
         return Fetched(), error
     remember(store, provider.name, asked.now_s, None)
