@@ -32,7 +32,7 @@ _LATELY_S = 26 * 3600
 _LONGEST_S = 31 * 86_400
 #: So many values are kept in memory at most: a month of hours, a week of quarters of an hour.
 _MOST = 1000
-_DAY_S = 86_400
+_HOUR_S, _DAY_S = 3600, 86_400
 #: A fleet that is started at once spreads its first questions over this part of the period.
 _SPREAD = 0.1
 _SAID = 300
@@ -177,21 +177,24 @@ class Refresher:
             found = self._store.records(self._zones, now_s - _LONGEST_S, now_s)[-1:]
         return found[-_MOST:]
 
-    def _records_of(self, missing: Collection[int], until_s: int) -> list[FactorRecord]:
-        """The values of single instants before ``until_s``, a day after the other: for energy that waits for them."""
-        by_day: dict[int, list[int]] = {}
-        for at_s in sorted(missing):
-            if at_s < until_s:
-                by_day.setdefault(at_s // _DAY_S * _DAY_S, []).append(at_s)
+    def _records_of(self, hours: Collection[int], until_s: int) -> list[FactorRecord]:
+        """The values of single hours before ``until_s``, the oldest first: for energy that waits for them. What is in
+        memory is weighed soon and waits no more, so that the next turn gets further."""
+        days: dict[int, list[int]] = {}
+        for hour_s in sorted(hours):
+            if hour_s < until_s:
+                days.setdefault(hour_s // _DAY_S * _DAY_S, []).append(hour_s)
         found: list[FactorRecord] = []
-        for day_s, instants in by_day.items():
-            records = self._store.records(self._zones, day_s, min(day_s + _DAY_S, until_s))
-            found += [each for each in records if any(_covers(each, at_s) for at_s in instants)]
+        for day_s, wanted in days.items():
+            records = self._store.records(self._zones, day_s, day_s + _DAY_S)
+            found += [each for each in records if any(_touches(each, hour_s) for hour_s in wanted)]
+            if len(found) >= _MOST:
+                break
         return [each for each in found if each.row.valid_to_s <= until_s]
 
 
-def _covers(record: FactorRecord, at_s: int) -> bool:
-    return record.row.valid_from_s <= at_s < record.row.valid_to_s
+def _touches(record: FactorRecord, hour_s: int) -> bool:
+    return record.row.valid_from_s < hour_s + _HOUR_S and record.row.valid_to_s > hour_s
 
 
 def phase_of(hostname: str) -> float:

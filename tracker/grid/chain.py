@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from tracker.core.chain import LATEST, choose_hourly
+from tracker.core.chain import choose_hourly
 from tracker.core.factors import OFFICIAL, Basis, Choice, FactorRow, NoFactor, Step, choose_residual
 from tracker.core.instruments import Instrument
 from tracker.core.known import FactorRecord
@@ -18,15 +18,17 @@ from tracker.core.model import Factor, Finding, Level
 from tracker.core.units import SLOT_S
 from tracker.grid.catalogue import WORLD, Zone
 from tracker.grid.interface import GridProvider
-from tracker.grid.tables import TablesProvider
+from tracker.grid.learnt import HOUR_S, Learnt, learnt_from
+from tracker.grid.tables import DAY_S, TablesProvider
 from tracker.grid.zones import find_zone, zone_path
 
 #: Services publish an hour up to two hours after its end; so long their newest value stands in for later times.
 PATIENCE_S = 3 * 3600
 #: Slots whose factors are remembered: a day and some that are weighed late. Each costs two pointers.
 _REMEMBERED = 512
-#: A month of hours and some slots.
-_MISSING = 1000
+#: A month of hours, and of days.
+_MISSING = 31 * 24
+_DAYS = 31
 NO_RESIDUAL = "No residual mix is available for this market: the average of the grid stands in."
 
 #: The supplier's rate at an instant, from the nearest market of the zone; None: nobody has a contract.
@@ -46,25 +48,12 @@ class LiveState:
     age_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What was learnt last, and since when each is known."""
-
-    rows: tuple[FactorRow, ...] = ()
-    recorded_at_s: dict[str, int] | None = None
-
-    def since(self, row: FactorRow) -> int | None:
-        """None: it is of the tables."""
-        known = self.recorded_at_s or {}
-        return known.get(row.factor_id.removesuffix(LATEST))
-
-
 class ChainProvider(GridProvider):
     """``tiers``: which kinds may be used, best first; ``chain``: whose values, empty: everybody's. ``hourly``: whether
     ``factor`` goes by hours or by years; ``both`` always tells both.
 
-    ``missing``: instants that were asked about since ``learn`` and have no value at all; whoever hands over what is
-    known should look for them.
+    ``missing``: hours that were asked about since ``learn`` and have no value at all; whoever hands over what is known
+    should look for them.
     """
 
     name = "chain"
@@ -82,18 +71,17 @@ class ChainProvider(GridProvider):
         self._tables = tables
         self._tiers, self._chain = tuple(tiers), tuple(chain)
         self._hourly, self._rates, self._patience_s = hourly, rates, patience_s
-        self._known = _Known()
+        self._known = Learnt()
         self._hours: dict[tuple[str, int], Factor] = {}
         self._markets: dict[tuple[str, int], Factor] = {}
         self._near: tuple[str, tuple[FactorRow, ...]] = ("", ())
+        self._years: dict[tuple[str, int], tuple[Zone, tuple[Step, ...], Choice | NoFactor]] = {}
         self.missing: set[int] = set()
 
     def learn(self, records: Iterable[FactorRecord]) -> None:
         """Everything that is known of the node's zone by now, the newest record of each factor. Takes the place of what
         was learnt before; may be called from another thread."""
-        known = tuple(records)
-        recorded = {record.row.factor_id: record.recorded_at_s for record in known}
-        self._known = _Known(tuple(record.row for record in known), recorded)
+        self._known = learnt_from(records)
         self._hours, self._markets = {}, {}
         self.missing = set()
 
@@ -105,10 +93,9 @@ class ChainProvider(GridProvider):
         return self._tables.factor(zone, at_s), self._hour(zone, at_s)
 
     def live_state(self, now_s: int) -> LiveState | None:
-        """The newest value of a service that has begun; None: there is none. However old it is, its age is told."""
+        """The newest value of a service; None: there is none. However old it is, its age is told."""
         known = self._known
-        begun = [row for row in known.rows if row.valid_from_s <= now_s and row.value_printed]
-        newest = max(begun, key=lambda row: (row.valid_to_s, -row.quality_tier), default=None)
+        newest = max(known.newest, key=lambda row: (row.valid_to_s, -row.quality_tier), default=None)
         value = None if newest is None else newest.value_g_per_kwh
         if newest is None or value is None:
             return None
@@ -139,7 +126,7 @@ class ChainProvider(GridProvider):
         findings = self._tables.check()
         if not self._chain:
             return findings
-        rows = len(self._known.rows)
+        rows = len(self._known.recorded_at_s)
         level, what = (Level.OK, f"{rows} value{'s' * (rows > 1)}") if rows else (Level.WARN, "nothing")
         remedy = "" if rows else "The daemon asks them; or at once: wattledger grid fetch"
         services = ", ".join(self._chain)
@@ -153,21 +140,27 @@ class ChainProvider(GridProvider):
             found = self._chosen(zone, at_s, known)
             _remember(remembered, key, found)
             if found.intensity_mg_per_kwh is None and len(self.missing) < _MISSING:
-                self.missing.add(at_s)
+                self.missing.add(at_s // HOUR_S * HOUR_S)
         return found
 
-    def _chosen(self, zone: str, at_s: int, known: _Known) -> Factor:
-        place = find_zone(zone)
-        yearly = self._tables.choose(place, at_s)
-        choice = choose_hourly(known.rows, yearly, zone_path(place), at_s, self._tiers, self._chain, self._patience_s)
-        by_year = self._tables.factor(zone, at_s)
+    def _chosen(self, zone: str, at_s: int, known: Learnt) -> Factor:
+        day = (zone, at_s // DAY_S)
+        if day not in self._years:
+            if len(self._years) > _DAYS:
+                self._years.clear()
+            place = find_zone(zone)
+            self._years[day] = (place, zone_path(place), self._tables.choose(place, at_s))
+        place, path, yearly = self._years[day]
+        choice = choose_hourly(known.near(at_s), yearly, path, at_s, self._tiers, self._chain, self._patience_s)
         match choice:
             case NoFactor(reason):
-                return replace(by_year, note=f"No emissions for {place.name}: {reason.rstrip('.')}.")
+                note = f"No emissions for {place.name}: {reason.rstrip('.')}."
+                return replace(self._tables.factor(zone, at_s), note=note)
             case Choice(row=row, steps=steps):
                 since_s = known.since(row)
                 if since_s is not None:
                     return choice.as_factor(row.origin.provider, since_s)
+                by_year = self._tables.factor(zone, at_s)
                 return replace(by_year, note=_noted(steps, by_year.note), flagged=bool(steps))
             case _:
                 assert_never(choice)
