@@ -19,6 +19,8 @@ from tracker.grid.interface import Answer, BadAnswer
 #: No grid lies above 1,306 g/kWh in a year and none above this in an hour; more is a mistake of units.
 MAX_G_PER_KWH = 2000
 _SHOWN = 60
+_MOST_DIGITS = 40
+_FIRST_YEAR, _LAST_YEAR = 1990, 2100
 
 _Shape = TypeVar("_Shape")
 
@@ -38,7 +40,7 @@ def instant_s(service: str, text: str) -> int:
     at = None
     with contextlib.suppress(ValueError):
         at = datetime.fromisoformat(text)
-    if at is None or at.tzinfo is None:
+    if at is None or at.tzinfo is None or not _FIRST_YEAR <= at.year <= _LAST_YEAR:
         raise BadAnswer(f"{service} answered with the time {text[:_SHOWN]!r}, which says no instant.")
     return int(at.timestamp())
 
@@ -52,9 +54,16 @@ def printed(service: str, value: Decimal | int, unit: str) -> str:
     """A value as it was printed, if a grid can have it. Raises BadAnswer for one that is negative, absurd or no
     number."""
     number = Decimal(value)
-    if not number.is_finite() or not 0 <= g_per_kwh(number, unit) <= MAX_G_PER_KWH:
+    if not number.is_finite() or len(number.as_tuple().digits) > _MOST_DIGITS or not _possible(number, unit):
         raise BadAnswer(f"{service} answered with {value} {unit}, which no grid has.", "Nothing of the answer is used.")
     return str(value)
+
+
+def _possible(number: Decimal, unit: str) -> bool:
+    try:
+        return 0 <= g_per_kwh(number, unit) <= MAX_G_PER_KWH
+    except ArithmeticError:  # too far from 1 to be converted exactly
+        return False
 
 
 def in_order(service: str, rows: Iterable[FactorRow]) -> tuple[FactorRow, ...]:
