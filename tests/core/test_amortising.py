@@ -86,6 +86,7 @@ def test_packages_share_the_host() -> None:
     assert "2500 kg CO2e for one server from cradle to gate, shared evenly by 2 CPU packages" in (
         both["package-0"].factor.note
     )
+    assert [(state.name, state.count, state.ug_per_h) for state in per_hour(both)] == [("host", 1, 57_077_625)]
     assert amortise([entry(ONE, H, "package-0")], rates(CPUS[0]), {})[0][0].emissions_ug == 57_077_625
 
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
+from tracker.core.factors import FactorType, Scheme
+from tracker.core.forecast import Expected, Forecast
 from tracker.core.model import Component, Factor, Method, Sensor
+from tracker.core.snapshot import EmbodiedState, ProviderState
 
 TICK_WALL_S = 1_791_028_805.0  # 2026-10-03T12:00:05Z
+HOUR_S = 3600
+NOON_H = 497_508  # its hour
 TICK_S = 5
 SAVING_FROM_MW = 600_000
 POINTS = 120  # ten minutes of history
@@ -37,6 +43,35 @@ NO_VALUE = Factor(
     valid_from_s=0,
     recorded_at_s=1_790_000_000,
     note="no table has a value for zone AQ",
+)
+MARKET = replace(
+    FRANCE,
+    factor_id="aib-2025/FR/residual",
+    intensity_mg_per_kwh=41_000,
+    factor_type="direct",
+    basis="market",
+    tier=4,
+    source="AIB, European Residual Mixes 2025",
+)
+#: What making the hardware weighs in an hour: 8 H100 at 164 kg, a host of 2,500 kg, five years.
+MAKING = (
+    EmbodiedState("NVIDIA HGX H100 per GPU", 8, 29_954_337, "NVIDIA PCF summary; baseboard / 8"),
+    EmbodiedState("host", 1, 57_077_625, "own figure: vendor's PCF"),
+)
+PROVIDERS = (ProviderState("electricitymaps", True, 1_790_000_000.0),)
+SILENT = (*PROVIDERS, ProviderState("energycharts", False, None, "energycharts does not answer."))
+#: Cleanest from 22:00 to midnight UTC; it begins at 12:00 and has a day and an hour.
+FORECAST = Forecast(
+    "FR",
+    "electricitymaps",
+    Scheme.AVERAGE,
+    FactorType.LIFECYCLE,
+    "CO2e",
+    1_790_000_000,
+    tuple(
+        Expected(HOUR_S * hour, HOUR_S * (hour + 1), Decimal(20 if hour % 24 in {22, 23} else 44))
+        for hour in range(NOON_H, NOON_H + 25)
+    ),
 )
 
 

@@ -11,10 +11,15 @@ from dataclasses import replace
 
 from tests.fakes.snapshot_parts import (
     EIGHT_GPU_SENSORS,
+    FORECAST,
     FRANCE,
+    MAKING,
+    MARKET,
     NO_VALUE,
     POINTS,
+    PROVIDERS,
     SAVING_FROM_MW,
+    SILENT,
     TICK_S,
     TICK_WALL_S,
     WORLD,
@@ -72,9 +77,13 @@ def _workload(row: Row, factor: Factor | None, method: Method) -> WorkloadState:
         for component, (energy_uj, idle_uj, held_ms) in row.use.items()
     )
     energy_uj = sum(tally.energy_uj for tally in tallies)
-    emissions: Mapping[str, int] = {}
+    emissions: dict[str, int] = {}
     if factor is not None and factor.intensity_mg_per_kwh is not None:
         emissions = {"location": energy_uj * factor.intensity_mg_per_kwh // UNIT_COST_UG}
+        if factor is FRANCE:  # with the contracts and figures of `eight_gpus`
+            held_ms = sum(t.held_ms for t in tallies if t.component is Component.GPU)
+            emissions["market"] = energy_uj * 41_000 // UNIT_COST_UG
+            emissions["embodied"] = held_ms * 164 * 10**9 // (43_800 * 3_600_000)
     return WorkloadState(row.workload, row.live, tallies, emissions, row.power_mw, row.units)
 
 
@@ -120,6 +129,10 @@ def eight_gpus() -> Snapshot:
         joined_processes=11,
         unjoined_processes=1,
         crosscheck_permille={gpu(i).key: 1_000 + (-1) ** i * i for i in range(8)},
+        market=MARKET,
+        embodied=MAKING,
+        providers=PROVIDERS,
+        forecast=(FORECAST,),
     )
 
 
@@ -156,6 +169,10 @@ def virtual_machine() -> Snapshot:
         joined_processes=0,
         unjoined_processes=0,
         crosscheck_permille=None,
+        market=None,
+        embodied=(),
+        providers=(),
+        forecast=(),
     )
 
 
@@ -187,6 +204,9 @@ def in_trouble() -> Snapshot:
             GapState(gpu(0).key, Component.GPU, GapReason.HANG, 61_500),
         ),
         factor=NO_VALUE,
+        market=None,
+        providers=SILENT,
+        forecast=(),
         conservation_error_uj=3,
         ledger=LedgerHealth(
             ok=False,
@@ -239,6 +259,10 @@ def starting() -> Snapshot:
         joined_processes=0,
         unjoined_processes=0,
         crosscheck_permille=None,
+        market=None,
+        embodied=(),
+        providers=(),
+        forecast=(),
     )
 
 

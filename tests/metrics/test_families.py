@@ -69,9 +69,13 @@ def test_node_facts_in_base_units() -> None:
     snapshot = snapshots.eight_gpus()
     assert series(snapshot, "wattledger_pue_ratio", "site") == {("par1",): 1.21}
     assert series(snapshot, "wattledger_grid_intensity_grams_per_kwh", "zone", "basis", "tier", "provider") == {
-        ("FR", "location", "5", "tables"): 44.0
+        ("FR", "location", "5", "tables"): 44.0,
+        ("FR", "market", "4", "tables"): 41.0,
     }
-    assert series(snapshot, "wattledger_grid_intensity_timestamp_seconds") == {(): 1_735_689_600.0}
+    assert series(snapshot, "wattledger_grid_intensity_timestamp_seconds", "basis") == {
+        ("location",): 1_735_689_600.0,
+        ("market",): 1_735_689_600.0,
+    }
     assert series(snapshot, "wattledger_gpu_processes", "joined") == {("true",): 11.0, ("false",): 1.0}
     assert series(snapshot, "wattledger_conservation_error_joules") == {(): 0.0}
     crosscheck = series(snapshot, "wattledger_sensor_crosscheck_ratio", "device")
@@ -109,6 +113,8 @@ def test_an_unknown_factor_is_no_series_and_never_zero_grams() -> None:
         bare = replace(
             snapshots.eight_gpus(),
             factor=factor,
+            market=None,
+            forecast=(),
             workloads=tuple(replace(w, emissions_ug={}) for w in snapshots.eight_gpus().workloads),
         )
         assert not [name for name in names(bare) if "intensity" in name or "grams" in name]

@@ -44,6 +44,7 @@ class Rate:
     name: str
     ug: int
     ms: int
+    parts: int = 1  # devices that share the figure
 
 
 #: What does not fill a microgram yet, by workload and factor, in 1/``ms`` µg of the rate.
@@ -105,7 +106,7 @@ def _rate(figure: Device, kgco2e: Decimal, parts: int, lifetime_h: int, now_s: i
         recorded_at_s=now_s,
         note=f"{note} {figure.note}".strip(),
     )
-    return Rate(factor, figure.name, ug_per_ms.numerator, ug_per_ms.denominator)
+    return Rate(factor, figure.name, ug_per_ms.numerator, ug_per_ms.denominator, parts)
 
 
 def amortise(
@@ -135,7 +136,7 @@ def per_hour(rates: Mapping[str, Rate]) -> tuple[EmbodiedState, ...]:
     for rate in rates.values():
         counts[rate] = counts.get(rate, 0) + 1
     return tuple(
-        EmbodiedState(rate.name, count, count * rate.ug * MS_PER_H // rate.ms, rate.factor.source)
+        EmbodiedState(rate.name, count // rate.parts, count * rate.ug * MS_PER_H // rate.ms, rate.factor.source)
         for rate, count in counts.items()
     )
 

@@ -12,15 +12,14 @@ from tracker.core.snapshot import Snapshot
 from tracker.core.units import MS_PER_S, MW_PER_W, UG_PER_G, UJ_PER_J
 from tracker.metrics import rows
 from tracker.metrics.family import Family
+from tracker.metrics.grid_families import GRID
 
 PERMILLE = 1000
-MG_PER_G = 1000
 
 
 _DEVICE = ("hostname", "component", "device")
 _WORK = ("workload", "kind", "team", "project", "phase")
 _CHARGED = ("hostname", "component", *_WORK, "method")
-_FACTOR = ("zone", "basis", "factor_type", "tier", "provider")
 _NAMES = ("name", "namespace", "pod", "container", "user", "job", "queue", "cost_centre", "run")
 
 FAMILIES: tuple[Family, ...] = (
@@ -98,7 +97,8 @@ FAMILIES: tuple[Family, ...] = (
         "workload_emissions_grams_total",
         "counter",
         ("hostname", *_WORK, "basis"),
-        "CO2 equivalent by the grid factor known when the energy was booked, PUE included. Absent without a factor.",
+        "CO2 equivalent by the factor known when it was booked, PUE included; embodied: making the hardware, by held "
+        "time. Absent without a factor. Never add bases.",
         rows.workload_emissions,
         UG_PER_G,
         "grams",
@@ -126,32 +126,7 @@ FAMILIES: tuple[Family, ...] = (
         "Names of a workload, one series each, to join by hostname, workload and kind.",
         rows.workload_info,
     ),
-    Family(
-        "grid_intensity_grams_per_kwh",
-        "gauge",
-        _FACTOR,
-        "CO2 equivalent per kWh of the grid factor in use. Absent when there is none.",
-        rows.grid_intensity,
-        MG_PER_G,
-        "grams_per_kwh",
-    ),
-    Family(
-        "grid_intensity_timestamp_seconds",
-        "gauge",
-        _FACTOR,
-        "Start of the time that the grid factor in use describes, in Unix time.",
-        rows.grid_timestamp,
-        unit="seconds",
-    ),
-    Family(
-        "pue_ratio",
-        "gauge",
-        ("site",),
-        "Power usage effectiveness in use: facility energy over IT energy.",
-        rows.pue,
-        PERMILLE,
-        "ratio",
-    ),
+    *GRID,
     Family(
         "conservation_error_joules",
         "gauge",

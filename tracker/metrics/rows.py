@@ -125,10 +125,10 @@ def grid_timestamp(snapshot: Snapshot) -> Iterator[Row]:
 
 
 def _factors(snapshot: Snapshot) -> Iterator[tuple[Factor, int]]:
-    """The factor in use, if it has a value at all: no factor is no series, never 0 g (P11)."""
-    factor = snapshot.factor
-    if factor is not None and factor.intensity_mg_per_kwh is not None:
-        yield factor, factor.intensity_mg_per_kwh
+    """The factors in use, if they have a value at all: no factor is no series, never 0 g (P11)."""
+    for factor in (snapshot.factor, snapshot.market):
+        if factor is not None and factor.intensity_mg_per_kwh is not None:
+            yield factor, factor.intensity_mg_per_kwh
 
 
 def _weighed(factor: Factor) -> tuple[str, ...]:
@@ -137,6 +137,21 @@ def _weighed(factor: Factor) -> tuple[str, ...]:
 
 def pue(snapshot: Snapshot) -> Iterator[Row]:
     yield (snapshot.site,), snapshot.pue_permille
+
+
+def pue_info(snapshot: Snapshot) -> Iterator[Row]:
+    yield (snapshot.site, snapshot.pue_source, "true" if snapshot.pue_assumed else "false"), 1
+
+
+def provider_up(snapshot: Snapshot) -> Iterator[Row]:
+    for provider in snapshot.providers:
+        yield (provider.name,), int(provider.up)
+
+
+def provider_last_success(snapshot: Snapshot) -> Iterator[Row]:
+    for provider in snapshot.providers:
+        if provider.last_ok_wall_s is not None:
+            yield (provider.name,), provider.last_ok_wall_s
 
 
 # ---- the daemon itself

@@ -12,6 +12,8 @@ from tracker.web.node.markup import code, facts, label, note, section, text
 ASSUMED = "Nobody set the grid zone of this node: the world average stands in, and no month can be closed with it."
 _SOURCE_CHARS = 200  # an address to look the number up must be whole
 NO_PUE = "not set: 1.00 is assumed"
+TIMES = "\N{MULTIPLICATION SIGN}"
+APART = "for making the hardware, by held time. Never added to the emissions of electricity"
 
 
 def fix(snapshot: Snapshot) -> str:
@@ -26,12 +28,13 @@ def render(snapshot: Snapshot) -> str:
     """The section."""
     factor = snapshot.factor
     if factor is None:
-        pairs = [("Factor", '<span class="warn">none yet</span>'), _pue(snapshot)]
+        pairs = [("Factor", '<span class="warn">none yet</span>'), _pue(snapshot), *_embodied(snapshot)]
         return section("grid", "Grid", note("No grid factor is in use, so nothing is weighed yet."), facts(pairs))
     alarm = ""
     if factor.assumed:
         alarm = f'<p class="finding warn"><strong>Assumed.</strong> {ASSUMED}</p>{code(fix(snapshot), "zone")}'
-    return section("grid", "Grid", alarm, _intensity(factor), facts([*_origin(factor), _pue(snapshot)]))
+    pairs = [*_origin(factor), *_market(snapshot), _pue(snapshot), *_embodied(snapshot), *_services(snapshot)]
+    return section("grid", "Grid", alarm, _intensity(factor), facts(pairs))
 
 
 def _intensity(factor: Factor) -> str:
@@ -64,7 +67,42 @@ def _origin(factor: Factor) -> list[tuple[str, str]]:
 def _pue(snapshot: Snapshot) -> tuple[str, str]:
     if not snapshot.pue_source:
         return "PUE", f'<span class="warn">{NO_PUE}</span>'
-    return "PUE", f"{snapshot.pue_permille / 1000:.2f} · {label(snapshot.pue_source)}"
+    shown = f"{snapshot.pue_permille / 1000:.2f} · {label(snapshot.pue_source, _SOURCE_CHARS)}"
+    return "PUE", f'<span class="warn">{shown}</span>' if snapshot.pue_assumed else shown
+
+
+def _market(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """The market-based method, where anything is known of contracts."""
+    factor = snapshot.market
+    if factor is None:
+        return []
+    if factor.intensity_mg_per_kwh is None:
+        why = f": {text(factor.note)}" if factor.note else ""
+        return [("Market-based", f'<span class="warn">no value</span>{why}')]
+    shown = figures.mass(factor.intensity_mg_per_kwh * 1000)
+    source = f" · {label(factor.source, _SOURCE_CHARS)}" if factor.source else ""
+    note = f" · {text(factor.note)}" if factor.note else ""
+    return [("Market-based", f"{shown} CO₂e per kWh{source}{note}")]
+
+
+def _embodied(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """The making of the hardware, apart from everything else."""
+    made = snapshot.embodied
+    if not made:
+        return []
+    total = figures.mass(sum(state.ug_per_h for state in made))
+    parts = "; ".join(
+        f"{state.count} {TIMES} {label(state.name)} ({label(state.source, _SOURCE_CHARS)})" for state in made
+    )
+    return [("Hardware", f"{total} CO₂e per hour {APART}: {parts}")]
+
+
+def _services(snapshot: Snapshot) -> list[tuple[str, str]]:
+    return [
+        ("Service", f'{label(provider.name)} <span class="warn">{text(provider.error or "does not answer")}</span>')
+        for provider in snapshot.providers
+        if not provider.up
+    ]
 
 
 def date(wall_s: int) -> str:
