@@ -10,7 +10,7 @@ from tracker.grid.answers import instant_s, printed
 from tracker.grid.interface import BadAnswer
 
 
-@pytest.mark.parametrize("value", ["-0.1", "2000.1", "NaN", "Infinity", "1e400", "1e-400", "0." + "1" * 90])
+@pytest.mark.parametrize("value", ["-0.1", "2000.1", "NaN", "Infinity", "1e400", "0." + "1" * 90])
 def test_no_grid_has_such_a_value(value: str) -> None:
     with pytest.raises(BadAnswer, match="no grid has"):
         printed("The service", Decimal(value), "g/kWh")

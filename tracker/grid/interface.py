@@ -57,14 +57,14 @@ class BadAnswer(ProviderError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One HTTP request. Secrets are in ``headers``, ``form`` or ``secret_query`` only: those are never shown, kept or
+    """One HTTP request. Secrets are in ``headers``, ``secret_query`` or ``body`` only: those are never shown, kept or
     logged."""
 
     url: str  # without a query
     query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    secret_query: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None  # with one it is a POST
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret_query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)  # with one it is a POST
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,8 @@ class Answer:
     endpoint: str  # the address with its query, without anything secret
 
 
-#: Sends a question, retries what may be retried, and keeps deadlines and size limits. Raises Unreachable or Throttled.
+#: Sends a question, retries what may be retried, and keeps deadlines and size limits. Raises Unreachable, Throttled, or BadAnswer
+#: for what is no answer at all (too large, not decodable, a redirect elsewhere).
 Ask = Callable[[Question], Answer]
 
 
@@ -96,7 +97,8 @@ class LiveProvider(ABC):
 
     @abstractmethod
     def read(self, zone: Zone, start_s: int, end_s: int, now_s: int) -> tuple[FactorRow, ...]:
-        """Factors of the intervals that begin in [start_s, end_s), in order, of tier 1 or 2, scheme AVERAGE. Intervals
+        """Factors of the intervals that begin in [start_s, end_s), in order, of tier 1 or 2 (a
+        profile's: 3), scheme AVERAGE. Intervals
         that the service does not know are left out, never filled. Raises ProviderError."""
 
     def forecast(self, zone: Zone, now_s: int) -> Forecast | None:  # noqa: ARG002 - for those that override it
