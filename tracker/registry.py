@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracker.grid import energycharts, neso, rte
+from tracker.grid import electricitymaps, energycharts, file, neso, rte, watttime
 from tracker.grid.interface import LiveProvider
 from tracker.sources import demo, estimate, nvml, rapl
 from tracker.sources.interface import Source
@@ -36,10 +36,16 @@ SIDECAR: tuple[type[downward.DownwardResolver], type] = (downward.DownwardResolv
 #: Services that know grid factors of hours, by the name in ``[grid] provider`` and ``chain``, with the type of their
 #: section ``[grid.<name>]``. The tables that ship are no service: they stand behind every chain.
 LIVE: dict[str, tuple[type[LiveProvider], type]] = {
+    electricitymaps.ElectricityMapsProvider.name: (electricitymaps.ElectricityMapsProvider, electricitymaps.Options),
+    watttime.WattTimeProvider.name: (watttime.WattTimeProvider, watttime.Options),
     neso.Neso.name: (neso.Neso, neso.Options),
     rte.Rte.name: (rte.Rte, rte.Options),
     energycharts.EnergyCharts.name: (energycharts.EnergyCharts, energycharts.Options),
+    file.FileProvider.name: (file.FileProvider, file.Options),
 }
+
+#: Formats of a statement, by what ``--format`` takes.
+EXPORTS: dict[str, type[Exporter]] = {}
 
 LIVE_OPTIONS: dict[str, type] = {name: options for name, (_, options) in LIVE.items()}
 SOURCE_OPTIONS: dict[str, type] = {source.name: options for source, options in SOURCES}
