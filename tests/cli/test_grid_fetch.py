@@ -177,6 +177,26 @@ def test_due_without_a_service_does_nothing(node: Node) -> None:
     assert not node.state_dir.exists()
 
 
+def test_a_secret_is_in_nothing_that_is_printed_or_kept(node: Node, server: GridServer) -> None:
+    """The error page of a careless service repeats the key that it was sent."""
+    token = node.config.with_name("token")
+    token.write_text("s3cr3t-k3y\n", "utf-8")
+    node.configure(
+        '[site.here]\nzone = "DE"\n[grid]\nprovider = "electricitymaps"\n'
+        f'[grid.electricitymaps]\nbase_url = "{server.url}"\ntoken_file = "{token}"\n'
+    )
+    for path in ("history", "past-range", "latest", "forecast"):
+        server.bodies[f"/v4/carbon-intensity/{path}"] = b""
+        server.play(f"/v4/carbon-intensity/{path}", "401")
+    for arguments in (DAY, ("--due",)):
+        code, out, err = node("fetch", *arguments)
+        assert code == 1
+        assert "s3cr3t" not in out + err
+    assert any("s3cr3t-k3y" in each.headers.values() for each in server.requests), "it was sent"
+    kept = b"".join(path.read_bytes() for path in node.state_dir.iterdir())
+    assert b"s3cr3t" not in kept
+
+
 def test_a_terminal_sees_a_bar_and_what_came_of_it(node: Node) -> None:
     seen = node.terminal(80, "fetch", *DAY)
     assert "energycharts DE" in seen
