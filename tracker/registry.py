@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tracker.exports.interface import Exporter
 from tracker.grid import electricitymaps, energycharts, file, neso, rte, watttime
 from tracker.grid.interface import LiveProvider
 from tracker.sources import demo, estimate, nvml, rapl

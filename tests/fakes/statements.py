@@ -281,10 +281,10 @@ def _days(total: Amounts) -> tuple[Day, ...]:
     """The total over 31 days; the last one takes the rest."""
     names = [each.name for each in fields(Amounts)]
     values: dict[str, Any] = {n: getattr(total, n) for n in names}
-    part = Amounts(**{n: None if v is None else v // 31 for n, v in values.items()})
+    part: dict[str, Any] = {n: None if v is None else v // 31 for n, v in values.items()}
     rest: dict[str, Any] = {n: None if v is None else v - 30 * (v // 31) for n, v in values.items()}
     return (
-        *(Day(f"2026-10-{day:02}", part) for day in range(1, 31)),
+        *(Day(f"2026-10-{day:02}", Amounts(**part)) for day in range(1, 31)),
         Day("2026-10-31", Amounts(**rest)),
     )
 
