@@ -98,6 +98,7 @@ class Daemon:
             pue=lambda at_s: pue_at(pues, at_s).permille,
             max_series=self._config.workloads.max_series,
             reported=(lambda: ()) if self._declared is None else self._declared.runs.drain_units,
+            embodied=wiring.embodied_for(self._config),
         )
 
     @property

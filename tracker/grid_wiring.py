@@ -8,25 +8,32 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 from tracker import registry
 from tracker.codecarbon_facts import CodecarbonFacts
 from tracker.config import Config
 from tracker.config.decode import in_words
+from tracker.config.pue import statements
 from tracker.config.schema import TABLES
+from tracker.core.accounting import PERMILLE, pue_at
+from tracker.core.amortising import EmbodiedRates, embodied_rates
 from tracker.core.chain import INTERVAL_TIERS
-from tracker.core.errors import UsageError
-from tracker.core.model import Moment
+from tracker.core.errors import UsageError, WattledgerError
+from tracker.core.model import Finding, Level, Moment
 from tracker.grid.catalogue import WORLD, Zone
 from tracker.grid.chain import ChainProvider, Rates
 from tracker.grid.interface import Answer, Ask, LiveProvider, Question, Unreachable
+from tracker.grid.shipped import devices
 from tracker.grid.store_files import STORE_FILE
 from tracker.grid.store_reader import FactorReader
 from tracker.grid.tables import TablesProvider
 from tracker.grid.zones import find_zone, zone_path
 from tracker.refresher import Refresher, phase_of
 from tracker.reporter import Reporter
+
+_DAY_S = 86_400
 
 
 def node_zone(config: Config) -> Zone:
@@ -98,6 +105,14 @@ def _rates(config: Config) -> Rates | None:
     return read_instruments(Path(file)).at
 
 
+def embodied_for(config: Config) -> EmbodiedRates:
+    """The published figures of devices with the operator's own in them."""
+    said = config.accounting.embodied
+    own = {name: Decimal(str(kgco2e)) for name, kgco2e in said.devices.items()}
+    host = None if said.host_kgco2e is None else Decimal(str(said.host_kgco2e))
+    return embodied_rates(devices(), own, host, said.lifetime_h, said.source or "the configuration")
+
+
 def refresher_for(
     config: Config, chain: ChainProvider, zone: str, told: Reporter, now: Callable[[], Moment]
 ) -> Refresher | None:
@@ -114,7 +129,7 @@ def refresher_for(
         FactorReader(store_path(config)),
         told,
         now,
-        zones=[step.zone for step in zone_path(find_zone(zone))],
+        zones=zones_of(zone),
         services=services,
         command=command,
         period_s=config.grid.poll.s,
@@ -146,6 +161,41 @@ def _not_covered(config: Config, zone: Zone, name: str) -> UsageError:
         (f"{origin}: " if origin else "") + f"The provider {name} does not know the zone {zone.code} ({zone.name}).",
         f'{hint}. Write [grid.zone."{zone.code}"] with chain = ["{others[0] if others else TABLES}"].',
     )
+
+
+def learn_from_store(config: Config, chain: ChainProvider, zone: str, now_s: int) -> tuple[Finding, ...]:
+    """For commands: the values of the last day, and how the services fared, as findings. Never raises."""
+    store, services = FactorReader(store_path(config)), config.grid.live_chain(zone)
+    if not services:
+        return ()
+    try:
+        chain.learn(store.records(zones_of(zone), now_s - _DAY_S, now_s))
+        statuses = {status.provider: status for status in store.statuses()}
+    except WattledgerError as error:
+        return (Finding(Level.FAIL, "grid", error.sentence, error.remedy),)
+    found = []
+    for name in services:
+        status = statuses.get(name)
+        if status is not None and status.failures:
+            message = f"{name} failed {status.failures} times: {status.last_error}"
+            found.append(Finding(Level.WARN, "grid", message, "Ask it now: wattledger grid fetch"))
+    return tuple(found)
+
+
+def zones_of(zone: str) -> tuple[str, ...]:
+    """The zones whose values a node there may use, its own first."""
+    return tuple(step.zone for step in zone_path(find_zone(zone)))
+
+
+def check_site(config: Config, now_s: int) -> tuple[Finding, ...]:
+    """For ``wattledger check``: whether somebody said what the building adds."""
+    pue = pue_at(statements(config.here), now_s)
+    if pue.assumed:
+        message = f"PUE {pue.permille / PERMILLE:.2f} is {pue.source}."
+        site = config.node.site or "<name>"
+        remedy = f'Write pue = 1.21 and pue_source = "who says so" into [site.{site}].'
+        return (Finding(Level.WARN, "pue", message, remedy),)
+    return (Finding(Level.OK, "pue", f"PUE {pue.permille / PERMILLE:.2f}: {pue.source}."),)
 
 
 def _would_cover(name: str, config: Config, zone: Zone) -> bool:

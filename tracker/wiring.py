@@ -16,7 +16,17 @@ from tracker.core.errors import UsageError
 from tracker.core.model import Component, Kind
 from tracker.core.rules import Rule, parse_rules
 from tracker.core.units import NS_PER_S
-from tracker.grid_wiring import grid_for, live_providers, node_zone, providers_of, refresher_for, store_path
+from tracker.grid_wiring import (
+    check_site,
+    embodied_for,
+    grid_for,
+    learn_from_store,
+    live_providers,
+    node_zone,
+    providers_of,
+    refresher_for,
+    store_path,
+)
 from tracker.ledger.files import LEDGER_FILE
 from tracker.ledger.interface import WorkloadTotals
 from tracker.ledger.opening import read_label_sets, read_totals
@@ -34,7 +44,17 @@ from tracker.workloads.observer import CgroupObserver, Options
 from tracker.workloads.own import OwnWork
 from tracker.workloads.paths import RELATIVE, identify_process
 
-__all__ = ["grid_for", "live_providers", "node_zone", "providers_of", "refresher_for", "store_path"]
+__all__ = [
+    "check_site",
+    "embodied_for",
+    "grid_for",
+    "learn_from_store",
+    "live_providers",
+    "node_zone",
+    "providers_of",
+    "refresher_for",
+    "store_path",
+]
 
 _Resolver = TypeVar("_Resolver", bound=Resolver)
 

@@ -21,6 +21,7 @@ from tracker.cli.show import show_findings
 from tracker.codecarbon_facts import CodecarbonFacts
 from tracker.config import Config
 from tracker.core import cover
+from tracker.core.amortising import check_embodied
 from tracker.core.errors import WattledgerError
 from tracker.core.model import DeviceUse, Finding, Level, Method, Sensor
 from tracker.core.units import NS_PER_S
@@ -62,6 +63,7 @@ def check(config_path: Path | None, as_json: bool, **flags: object) -> None:
     findings.extend(about_workloads)
     findings.extend(_grid(config, facts))
     booked = cover.choose(sensors)
+    findings.extend(check_embodied([s for s in sensors if s.key in booked], wiring.embodied_for(config)))
     report = Report(
         measured=any(s.key in booked and s.method is Method.MEASURED for s in sensors),
         booked=tuple(s for s in sensors if s.key in booked),
@@ -120,11 +122,14 @@ def _within(deadline_s: float, call: Callable[[], _T]) -> _T | None:
 
 
 def _grid(config: Config, facts: CodecarbonFacts) -> tuple[Finding, ...]:
+    now_s = clock.now().wall_ns // NS_PER_S
+    about_site = wiring.check_site(config, now_s)
     try:
-        provider, _zone = wiring.grid_for(config, facts, clock.now().wall_ns // NS_PER_S)
+        provider, zone = wiring.grid_for(config, facts, now_s)
     except WattledgerError as error:
-        return (Finding(Level.FAIL, "grid", error.sentence, error.remedy),)
-    return provider.check()
+        return (Finding(Level.FAIL, "grid", error.sentence, error.remedy), *about_site)
+    about_store = wiring.learn_from_store(config, provider, zone, now_s)
+    return (*provider.check(), *about_store, *about_site)
 
 
 def _print(report: Report) -> None:

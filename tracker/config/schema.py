@@ -140,9 +140,8 @@ class Embodied(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     lifetime_h: int = 43_800  # five years
     host_kgco2e: float | None = None  # the server without its GPUs; None: not counted
-    host_source: str = ""
     devices: dict[str, float] = {}  # own figures in kgCO2e of one device, by model or by a name of the table
-    devices_source: str = ""
+    source: str = ""  # where these figures are from
 
 
 class Accounting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
