@@ -97,6 +97,8 @@ def expected(bookings: Iterable[Booking]) -> Contents:
     """What the ledger must contain after these bookings."""
     sums: dict[str, Counter[Any]] = {name: Counter() for name in ("entry", "device", "workload", "gap", "gap_total")}
     emission: Counter[Any] = Counter()
+    waiting: Counter[Any] = Counter()
+    late: Counter[Any] = Counter()
     emission_total: Counter[Any] = Counter()
     cursors: dict[str, Cursor] = {}
     meta: dict[str, str] = {}
@@ -114,6 +116,13 @@ def expected(bookings: Iterable[Booking]) -> Contents:
         for one in item.emissions:
             emission[one.slot_start_s, one.workload.key, one.factor_id, one.pue_permille] += one.emissions_ug
             emission_total[one.workload.key, one.basis] += one.emissions_ug
+            if one.late_of_s is not None:
+                waiting[one.late_of_s, one.workload.key, one.basis, "weighed"] += one.energy_uj
+                late[one.slot_start_s, one.workload.key, one.late_of_s, "energy"] += one.energy_uj
+                late[one.slot_start_s, one.workload.key, one.late_of_s, "ug"] += one.emissions_ug
+        for waits in item.unweighed:
+            waiting[waits.slot_start_s, waits.workload.key, waits.basis, "energy"] += waits.energy_uj
+            waiting[waits.slot_start_s, waits.workload.key, waits.basis, "weighed"] += 0
         cursors.update({cursor.sensor: cursor for cursor in item.cursors})
         meta.update(item.meta)
         until_ms = item.booked_until_ms
@@ -121,6 +130,8 @@ def expected(bookings: Iterable[Booking]) -> Contents:
     return found | {
         "emission": dict(emission),
         "emission_total": dict(emission_total),
+        "waiting": dict(waiting),
+        "late": dict(late),
         "cursor": {key: astuple(cursor) for key, cursor in cursors.items()},
         "meta": meta,
         "until_ms": until_ms,
@@ -133,6 +144,9 @@ _WORKLOAD = """SELECT key, component, method, energy_uj, idle_uj, held_ms
     FROM workload_total JOIN workload USING (workload_id)"""
 _EMISSION = """SELECT slot_start_s, key, factor_id, pue_permille, emissions_ug
     FROM emission JOIN workload USING (workload_id) JOIN factor USING (factor_row)"""
+
+_WAITING = """SELECT slot_start_s, key, basis, energy_uj, weighed_uj FROM waiting JOIN workload USING (workload_id)"""
+_LATE = """SELECT slot_start_s, key, of_slot_s, energy_uj, emissions_ug FROM late JOIN workload USING (workload_id)"""
 
 
 def contents(path: Path) -> Contents:
@@ -148,6 +162,8 @@ def contents(path: Path) -> Contents:
             "emission_total": _one(
                 db, "SELECT key, basis, emissions_ug FROM emission_total JOIN workload USING (workload_id)"
             ),
+            "waiting": _named(db, _WAITING, "energy", "weighed"),
+            "late": _named(db, _LATE, "energy", "ug"),
             "cursor": {row[0]: row for row in db.execute("SELECT * FROM cursor")},
             "meta": dict(db.execute("SELECT * FROM meta")),
             "until_ms": db.execute("SELECT booked_until_ms FROM head").fetchone()[0],
@@ -159,9 +175,15 @@ def _one(db: sqlite3.Connection, statement: str) -> dict[Any, int]:
 
 
 def _three(db: sqlite3.Connection, statement: str) -> dict[Any, int]:
+    return _named(db, statement, "energy", "idle", "held")
+
+
+def _named(db: sqlite3.Connection, statement: str, *names: str) -> dict[Any, int]:
+    """The last columns by name."""
     found = {}
-    for *key, energy, idle, held in db.execute(statement):
-        found.update({(*key, "energy"): energy, (*key, "idle"): idle, (*key, "held"): held})
+    for row in db.execute(statement):
+        key, amounts = row[: -len(names)], row[-len(names) :]
+        found.update({(*key, name): amount for name, amount in zip(names, amounts, strict=True)})
     return found
 
 

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.ledger.books import CPU, GPU, SERVE, SLOT, TRAIN, booking, contents, entry, expected, weighed
 from tests.ledger.child import Crasher, Request
-from tracker.core.model import IDLE, Booking, Cursor, GapEntry, GapReason, Method
+from tracker.core.model import IDLE, Booking, Cursor, GapEntry, GapReason, Method, UnweighedEntry
 from tracker.ledger.interface import LedgerError
 from tracker.ledger.store import SqliteLedger
 
@@ -38,18 +38,22 @@ Emissions = st.lists(st.builds(weighed, st.sampled_from([TRAIN, SERVE]), st.inte
 
 
 def nth(number: int, rows: list, gaps: dict, emissions: list) -> Booking:  # type: ignore[type-arg] # drawn above
-    """The number-th booking of a history: 40 s each, so that slots close on the way."""
+    """The number-th booking of a history: 40 s each, so that slots close on the way. Each leaves energy unweighed, and
+    weighs what the one before it left."""
     until_ms = (SLOT + 40 * (number + 1)) * 1000
     slot = until_ms // 300_000 * 300
     energy_uj = sum(row.energy_uj for row in rows)
-    return booking(
+    last_slot = (SLOT + 40 * number) // 300 * 300
+    late = [replace(weighed(TRAIN, 7, slot=slot), late_of_s=last_slot, energy_uj=number)] if number else []
+    one = booking(
         *(replace(row, slot_start_s=slot) for row in rows),
         gaps=tuple(GapEntry(slot, CPU.key, reason, ms) for reason, ms in gaps.items()),
-        emissions=tuple(replace(row, slot_start_s=slot) for row in emissions),
+        emissions=(*(replace(row, slot_start_s=slot) for row in emissions), *late),
         cursors=(Cursor(GPU.key, "boot-1", number, until_ms * 1_000_000, energy_uj, "550.54"),),
         until_ms=until_ms,
         number=str(number),
     )
+    return replace(one, unweighed=(UnweighedEntry(slot, TRAIN, "location", number + 1),))
 
 
 History = st.lists(st.tuples(Rows, Gaps, Emissions), min_size=1, max_size=12).map(

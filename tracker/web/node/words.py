@@ -65,5 +65,6 @@ LAST_TIER = 6
 
 FACTOR_TYPE: Mapping[str, str] = {
     "direct": "direct: what power stations emit",
+    "unspecified": "direct or lifecycle: not stated where it was read",
     "lifecycle": "lifecycle: fuel supply and construction included",
 }
