@@ -163,6 +163,14 @@ def test_due_exits_1_when_a_service_fails_and_while_it_is_left_alone(node: Node,
     assert (code, outcomes(out)[0]["ok"]) == (0, True)
 
 
+def test_due_tells_a_store_that_cannot_be_written_from_a_service_that_fails(node: Node, server: GridServer) -> None:
+    node.state_dir.write_text("a file where the folder should be", "utf-8")
+    code, out, err = node("fetch", "--due")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "factors.db" in err
+    assert server.requests == []
+
+
 def test_bad_answers_to_somebody_s_ranges_do_not_hold_up_what_is_due(node: Node, server: GridServer) -> None:
     server.play(PATH, "html")
     assert [node("fetch", *DAY)[0] for _ in range(4)] == [1] * 4

@@ -19,7 +19,7 @@ from tracker.core.errors import UsageError
 from tracker.grid.catalogue import Zone
 from tracker.grid.fetching import Fetched, Outcome, fetch, refresh, remember
 from tracker.grid.interface import Denied, LiveProvider, NoData, NotInPlan, ProviderError, Throttled
-from tracker.grid.store import FactorStore
+from tracker.grid.store import FactorStore, StoreError
 from tracker.grid.zones import find_zone
 from tracker.grid_wiring import live_providers, node_zone, store_path
 
@@ -64,7 +64,7 @@ def fetch_range(
     if due:
         if zone_text or begin or end or only:
             raise UsageError("--due reads what is due for the node's own zone.", "Leave zone, dates and provider out.")
-        sys.exit(0 if _read_due(config) else 1)
+        sys.exit(_due(config))
     asked = _range(config, zone_text, begin, end)
     sys.exit(0 if _read_range(config, asked, only, as_json=as_json) else 1)
 
@@ -140,6 +140,16 @@ def _progress(title: str, *, wanted: bool) -> Iterator[Tell]:
     with Progress(transient=True) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done_s, whole_s: bar.update(task, completed=done_s, total=whole_s)
+
+
+def _due(config: Config) -> int:
+    """The exit code: 1 says that a service failed, which the store remembers with its reason. What keeps the store
+    itself from being written is 2, so that whoever runs this can tell the two apart."""
+    try:
+        return 0 if _read_due(config) else 1
+    except StoreError as error:
+        click.echo(f"wattledger: {error}", err=True)
+        return 2
 
 
 def _read_due(config: Config) -> bool:
