@@ -185,6 +185,23 @@ def test_energy_of_a_workload_that_left_is_shown_with_all_that_it_had(node: Node
     assert not [state for state in node.agent.snapshot.workloads if state.workload == POD], "and leaves again"
 
 
+def test_late_grams_of_workloads_that_share_a_series_are_counted_once(node: Node, grid: ArrivingGrid) -> None:
+    """Also after a restart: what OTHER holds of whom is stored with the booking."""
+    node.max_series = 1
+    node.restart()
+    node.run(600, tick_s=30)
+    grid.arrive("location", 0)
+    node.run(60, tick_s=30)
+    for _ in range(2):
+        totals = node.books.totals
+        other_ug = sum(account.emissions_ug.get("location", 0) for account in totals.pooled.values())
+        assert grams(node)["other", "location"] == other_ug > 0
+        assert sum(ug for (_, basis), ug in grams(node).items() if basis == "location") == booked_ug(node, "location")
+        node.restart()
+        node.first_tick()
+        node.run(60, tick_s=30)
+
+
 def test_a_month_that_arrives_at_once_is_weighed_in_parts(node: Node, grid: ArrivingGrid) -> None:
     """No booking takes seconds because a node got its network back."""
     node.run(30 * HOUR_S, tick_s=300)
