@@ -21,7 +21,7 @@ COMMANDS = {
     "exec": ("tracker.cli.exec", "exec_command", "Run a command as a declared run and say what it used."),
     "job": ("tracker.cli.job", "job", "Say what a Slurm job has used."),
     "estimate": ("tracker.cli.estimate", "estimate", "Estimate energy and emissions from device-hours or kWh."),
-    "grid": ("tracker.cli.grid", "grid", "Say which grid factors are known, from where and how old."),
+    "grid": ("tracker.cli.grid", "grid", "Say what a kWh weighs and from where; read, carry and forecast factors."),
     "config": ("tracker.cli.config", "config", "Show or check the configuration."),
 }
 

@@ -78,8 +78,8 @@ class Answer:
     endpoint: str  # the address with its query, without anything secret
 
 
-#: Sends a question, retries what may be retried, and keeps deadlines and size limits. Raises Unreachable, Throttled, or BadAnswer
-#: for what is no answer at all (too large, not decodable, a redirect elsewhere).
+#: Sends a question, retries what may be retried, and keeps deadlines and size limits. Raises Unreachable, Throttled, or
+#: BadAnswer for what is no answer at all (too large, not decodable, a redirect elsewhere).
 Ask = Callable[[Question], Answer]
 
 
@@ -97,9 +97,9 @@ class LiveProvider(ABC):
 
     @abstractmethod
     def read(self, zone: Zone, start_s: int, end_s: int, now_s: int) -> tuple[FactorRow, ...]:
-        """Factors of the intervals that begin in [start_s, end_s), in order, of tier 1 or 2 (a
-        profile's: 3), scheme AVERAGE. Intervals
-        that the service does not know are left out, never filled. Raises ProviderError."""
+        """Factors of the intervals that begin in [start_s, end_s), in order, of tier 1 or 2 (a profile's:
+        3), scheme AVERAGE. Intervals that the service does not know are left out, never filled. Raises
+        ProviderError."""
 
     def forecast(self, zone: Zone, now_s: int) -> Forecast | None:  # noqa: ARG002 - for those that override it
         """What is expected from now on; None: this service forecasts nothing. Raises ProviderError."""
