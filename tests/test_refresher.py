@@ -168,6 +168,21 @@ def test_a_child_that_breaks_is_told_once_with_its_last_words(tmp_path: Path) ->
     assert "first" not in bench.log.getvalue()
 
 
+@pytest.mark.parametrize(("printed", "told"), [("{}", 0), ("", 1)])
+def test_exit_code_1_is_a_service_that_failed_or_a_bug(tmp_path: Path, printed: str, told: int) -> None:
+    """With outcomes printed the store knows what is wrong; without any nobody does."""
+    script = (
+        f"import sys\nprint({printed!r}, end='')\nprint('a bug', file=sys.stderr)\nmark.write_text('x')\nsys.exit(1)"
+    )
+    bench = Bench(tmp_path, script)
+    bench.refresher.start()
+    until(bench.mark.exists)
+    bench.write("30")
+    until(lambda: bench.value() == 30_000)
+    assert bench.refresher.stop(5)
+    assert bench.log.getvalue().count("a bug") == told
+
+
 def test_a_child_that_cannot_be_started(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "pass")
     bench.refresher._command = (str(tmp_path / "absent"),)

@@ -130,7 +130,7 @@ class Refresher:
                 child = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
                     self._command,
                     stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     env={**os.environ, "PYTHONPATH": path},
                 )
@@ -139,7 +139,7 @@ class Refresher:
                 return
             self._kill = child.kill
         try:
-            _, said = child.communicate(timeout=self._deadline_s)
+            outcomes, said = child.communicate(timeout=self._deadline_s)
         except subprocess.TimeoutExpired:
             child.kill()
             child.communicate()
@@ -151,7 +151,7 @@ class Refresher:
         if self._stop.is_set():
             return
         last = said.decode("utf-8", "replace").strip().rpartition("\n")[2][:_SAID]
-        if child.returncode in (0, 1):  # 1: a service failed; the store says which one and why
+        if child.returncode == 0 or (child.returncode == 1 and outcomes):  # a service failed: the store says which one
             self._told.recovered("grid/child", self._clock(), "grid_fetched", "The services can be asked again.")
         else:
             self._failed(last or f"The process that asks the services ended with code {child.returncode}.")
