@@ -1,10 +1,8 @@
-"""An operator's own numbers and downloaded tables: exact and with their source, or refused with the line."""
+"""An operator's own numbers: exact and with their source, or refused with the line."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,55 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.grid.providers.file_case import CASE, PATH, QUERY_KEY, TOKEN
-from tests.grid.providers.replay import FETCHED_S, Replay
-from tracker.core.errors import UsageError
-from tracker.core.factors import Basis, FactorRow, FactorType, Scheme
-from tracker.core.known import FactorRecord
-from tracker.grid.bundle import encode_bundle
+from tests.grid.providers.filing import END_S, FRANCE, HOURS, NOW_S, START_S, provider, read, refusal, values
+from tests.grid.providers.replay import Replay
+from tracker.core.factors import Basis, FactorType, Scheme
 from tracker.grid.catalogue import by_name
 from tracker.grid.file import FileProvider, Options
 from tracker.grid.interface import (
-    Answer,
     BadAnswer,
-    Denied,
     NoData,
-    ProviderError,
-    Question,
-    UnknownZone,
-    Unreachable,
 )
-
-START_S, END_S, NOW_S = 1_767_225_600, 1_767_312_000, 1_767_400_000  # 2026-01-01, 2026-01-02
-FRANCE = by_name()["FR"]
-HOURS = "datetime,g_per_kwh\n2026-01-01T00:00:00Z,23.40\n2026-01-01T02:00:00+01:00,\n2026-01-01T02:00:00Z,0\n"
-
-
-def nobody(question: Question) -> Answer:
-    raise AssertionError(question)
-
-
-def provider(path: Path | str, **settings: Any) -> FileProvider:
-    usual = {} if "preset" in settings else {"zone": "FR", "publisher": "ACME"}
-    return FileProvider(Options(path=str(path), **{**usual, **settings}), nobody)
-
-
-def read(
-    folder: Path, text: str | bytes, start_s: int = START_S, end_s: int = END_S, asked: str = "FR", **settings: Any
-) -> tuple[FactorRow, ...]:
-    path = folder / "own.csv"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return provider(path, **settings).read(by_name()[asked], start_s, end_s, NOW_S)
-
-
-def refusal(folder: Path, text: str | bytes, kind: type[ProviderError] = BadAnswer, **settings: Any) -> str:
-    with pytest.raises(kind) as caught:
-        read(folder, text, **settings)
-    return str(caught.value)
-
-
-def values(rows: tuple[FactorRow, ...]) -> list[tuple[int, str]]:
-    return [((row.valid_from_s - START_S) // 60, row.value_printed) for row in rows]
 
 
 def test_a_row_says_everything_about_itself(tmp_path: Path) -> None:
@@ -206,173 +164,12 @@ def test_a_column_of_zones_chooses_the_rows(tmp_path: Path) -> None:
     assert provider(path, zone="fra").covers(FRANCE)
 
 
-EM = (
-    "{0} (UTC),Country,Zone {1},Zone {2},Carbon {3} gCO₂eq/kWh (direct),Carbon {3} gCO₂eq/kWh ({4}),"
-    "Low Carbon Percentage,Renewable Percentage,Data Source,Data {5},Data Estimation Method\n"
-    "2026-01-01 00:00:00,France,France,FR,20.5,41.25,95.1,30.2,opendata.reseaux-energies.fr,{6},\n"
-    "2026-01-01 01:00:00,France,France,FR,21.5,,95.1,30.2,x,{7},TIME_SLICER_AVERAGE\n"
-)
-EM_2023 = EM.format("Datetime", "Name", "Id", "Intensity", "LCA", "Estimated", "false", "true")
-EM_2025 = EM.format("Datetime", "name", "id", "intensity", "Life cycle", "estimated", "False", "True")
-
-
-@pytest.mark.parametrize("text", [EM_2023, EM_2025])
-def test_the_portal_of_electricity_maps(tmp_path: Path, text: str) -> None:
-    """Its header has changed over the years; direct values unless life-cycle ones are asked for."""
-    rows = read(tmp_path, text, preset="em-portal")
-    assert values(rows) == [(0, "20.5"), (60, "21.5")]
-    assert [(row.quality_tier, row.origin.estimation_method) for row in rows] == [(1, ""), (2, "TIME_SLICER_AVERAGE")]
-    first = rows[0]
-    assert (first.publisher, first.licence, first.zone_system) == ("Electricity Maps", "ODbL 1.0", "electricitymaps")
-    assert (first.factor_type, first.gases, first.basis) == (FactorType.DIRECT, "CO2e", Basis.CONSUMPTION)
-    (lifecycle,) = read(tmp_path, text, preset="em-portal", factor_type="lifecycle")
-    assert (lifecycle.value_printed, lifecycle.factor_type) == ("41.25", FactorType.LIFECYCLE), "an empty one is a hole"
-    assert "no rows of the zone DE; it has: FR" in refusal(tmp_path, text, NoData, preset="em-portal", asked="DE")
-
-
-OGE = (
-    "datetime_utc,datetime_local,consumed_co2_rate_{0}_per_mwh_for_electricity,"
-    "consumed_co2e_rate_{0}_per_mwh_for_electricity\n"
-)
-
-
-def test_open_grid_emissions_in_both_units(tmp_path: Path) -> None:
-    row = "2026-01-01 00:00:00+00:00,2025-12-31 16:00:00-08:00,430.12,432.5\n"
-    (pounds,) = read(tmp_path, OGE.format("lb") + row, asked="CAMX", zone="CAMX", preset="oge")
-    assert (pounds.value_printed, pounds.unit_printed, pounds.gases) == ("432.5", "lb/MWh", "CO2e")
-    assert (pounds.factor_type, pounds.zone, pounds.quality_tier) == (FactorType.DIRECT, "CAMX", 1)
-    (kilograms,) = read(tmp_path, OGE.format("kg") + row, asked="CAMX", zone="CAMX", preset="oge", gases="CO2")
-    assert (kilograms.value_printed, kilograms.unit_printed, kilograms.gases) == ("430.12", "kg/MWh", "CO2")
-
-
-@pytest.mark.parametrize("separator", [" ", "T"])
-def test_the_history_of_neso(tmp_path: Path, separator: str) -> None:
-    text = (
-        "DATETIME,GAS,GENERATION,CARBON_INTENSITY\n"
-        f"2026-01-01{separator}00:00:00,8369,22000,378\n2026-01-01{separator}00:30:00,8000,22000,\n"
-    )
-    (row,) = read(tmp_path, text, asked="GB", preset="neso-history")
-    assert (row.value_printed, row.valid_to_s - row.valid_from_s, row.gases) == ("378", 1800, "CO2")
-    assert row.factor_id == "file:GB:direct:2026-01-01T00:00:00Z:PT30M"
-    assert not provider(tmp_path / "own.csv", preset="neso-history").covers(FRANCE)
-
-
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({}, "needs either a path or a url"),
-        ({"path": "a", "url": "https://host/a"}, "needs either a path or a url"),
-        ({"path": "a", "zone": "FR"}, "who publishes"),
-        ({"path": "a", "publisher": "ACME"}, "does not say the zone"),
-        ({"path": "a", "preset": "oge"}, "does not say the zone"),
-        ({"path": "a", "preset": "neso-history", "interval": "1h", "unit": "kg/MWh"}, "says unit itself"),
-        ({"path": "a", "preset": "neso-history", "factor_type": "lifecycle"}, "says factor_type itself"),
-        ({"path": "a", "preset": "em-portal", "tier": 1, "gases": "CO2"}, "says gases, tier itself"),
-        ({"url": "https://user:secret@host/a"}, "no plain http or https address"),
-        ({"url": "ftp://host/a"}, "no plain http or https address"),
-        ({"url": "https://host/a#b"}, "no plain http or https address"),
-    ],
-)
-def test_settings_that_contradict_each_other_are_refused_at_start(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        FileProvider(Options(**settings), nobody)
-    assert said in str(caught.value)
-    assert "secret" not in str(caught.value)
-    assert caught.value.remedy
-
-
-def test_an_unknown_zone_is_refused_at_start() -> None:
-    with pytest.raises(UnknownZone):
-        provider("a", zone="Atlantis")
-
-
-def test_a_file_that_is_none_says_so(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    for name, kind, said in (
-        ("none.csv", Unreachable, "No such file"),
-        (".", BadAnswer, "no regular file"),
-        ("pipe", BadAnswer, "no regular file"),
-    ):
-        with pytest.raises(kind, match=said):
-            provider(tmp_path / name).read(FRANCE, START_S, END_S, NOW_S)
-    with pytest.raises(BadAnswer, match="no regular file"):
-        provider("/dev/zero").read(FRANCE, START_S, END_S, NOW_S)
-
-
-def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
-    """Sparse: it would fill the memory only if somebody read it."""
-    for name, size, said in (("huge.csv", (64 << 20) + 1, "at most 64 are read"), ("huge.json", 17 << 20, "16 MiB")):
-        with (tmp_path / name).open("wb") as file:
-            file.write(b"[" if name.endswith("json") else b"datetime,g_per_kwh\n")
-            file.truncate(size)
-        with pytest.raises(BadAnswer, match=said):
-            provider(tmp_path / name).read(FRANCE, START_S, END_S, NOW_S)
-
-
 def test_json_says_what_csv_says(tmp_path: Path) -> None:
     text = '[{"DateTime": "2026-01-01T00:00Z", "g_per_kwh": 23.40, "note": [1]},{"datetime":"2026-01-01T01:00Z"}]'
     assert values(read(tmp_path, text)) == [(0, "23.40")], "digits as they are written"
     assert "row 1: '' is no time" in refusal(tmp_path, '[{"g_per_kwh": 5}, {"datetime": "2026-01-01T01:00Z"}]')
     assert "no valid JSON" in refusal(tmp_path, text[:-1])
     assert "no valid JSON" in refusal(tmp_path, "[" * 100_000)
-
-
-def test_an_address_is_asked_with_its_secrets_apart() -> None:
-    """The key in the query and the token are sent, and are in nothing that is kept or shown."""
-    ask = Replay(CASE.good)
-    office = CASE.make("https://books.example", ask)
-    rows = office.read(FRANCE, CASE.start_s, CASE.end_s, CASE.now_s)
-    assert [row.value_printed for row in rows] == ["21.5", "0", "22.10"]
-    (question,) = ask.asked
-    assert (question.url, question.secret_query) == (f"https://books.example{PATH}", {"key": QUERY_KEY})
-    assert question.headers == {"Authorization": f"Bearer {TOKEN}"}
-    assert rows[0].origin.endpoint == f"https://books.example{PATH}"
-    assert rows[0].origin.fetched_at_s == FETCHED_S
-    for secret in (TOKEN, QUERY_KEY):
-        assert secret not in repr(rows) + repr(office)
-
-
-def test_a_token_comes_from_its_file_when_it_is_used(tmp_path: Path) -> None:
-    ask = Replay(CASE.good)
-    options = Options(
-        url=f"https://h{PATH}", token_file=str(tmp_path / "token"), zone="FR", publisher="ACME", timestamps="start"
-    )
-    office = FileProvider(options, ask)
-    with pytest.raises(Denied, match="cannot be read"):
-        office.read(FRANCE, CASE.start_s, CASE.end_s, CASE.now_s)
-    (tmp_path / "token").write_text("abc\n")
-    office.read(FRANCE, CASE.start_s, CASE.end_s, CASE.now_s)
-    assert ask.asked[-1].headers == {"Authorization": "Bearer abc"}
-    FileProvider(Options(url=f"https://h{PATH}", zone="FR", publisher="ACME"), ask).read(FRANCE, 0, 1, 1)
-    assert ask.asked[-1].headers == {}
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"), [(401, Denied), (403, Denied), (404, NoData), (410, NoData), (400, BadAnswer)]
-)
-def test_what_an_address_says_is_judged(status: int, kind: type[ProviderError]) -> None:
-    with pytest.raises(kind, match=str(status)):
-        CASE.make("https://h", Replay(CASE.good, status=status)).read(FRANCE, CASE.start_s, CASE.end_s, CASE.now_s)
-
-
-def _bundle(*rows: FactorRow) -> bytes:
-    return encode_bundle([FactorRecord(row, 1_767_300_000, number, None) for number, row in enumerate(rows)])
-
-
-def test_a_bundle_of_another_site_keeps_its_provenance(tmp_path: Path) -> None:
-    """A site without a network reads what another one measured: publisher, licence and service stay with it."""
-    template = read(tmp_path, HOURS, tier=1)[0]
-    origin = replace(template.origin, provider="rte", endpoint="https://odre.example/api")
-    live = replace(template, factor_id="rte:FR:direct:x", publisher="RTE", origin=origin)
-    profile = replace(live, factor_id="profile:FR", quality_tier=3)
-    abroad = replace(live, factor_id="rte:DE", zone="DE")
-    (row,) = read(tmp_path, _bundle(live, profile, abroad))
-    assert (row.factor_id, row.publisher, row.value_printed) == ("file:rte:FR:direct:x", "RTE", "23.40")
-    assert (row.origin.provider, row.origin.endpoint) == ("file", "https://odre.example/api")
-    assert "checksum" in refusal(tmp_path, _bundle(live).replace(b"23.40", b"23.41"))
-    other = replace(live, factor_id="b", value_printed="99")
-    assert "wattledger grid import" in refusal(tmp_path, _bundle(live, other))
-    assert "no bundle" in refusal(tmp_path, '{"data": []}')
 
 
 @settings(deadline=None, max_examples=60)
