@@ -39,6 +39,7 @@ from tracker.web.routes import build_routes
 from tracker.web.server import Options as WebOptions
 from tracker.web.server import WebServer
 
+NO_NEWS = News()
 #: How long the first tick waits for sources that have not answered yet.
 FIRST_READS_S = 5.0
 #: How long the end waits for the source threads together.
@@ -60,6 +61,7 @@ class Daemon:
         self._stop = threading.Event()
         self._ticked_s = time.monotonic()
         self._shown: tuple[Snapshot, News, Snapshot] | None = None
+        self._pues = statements(config.here)
         facts = wiring.facts_for(config)
         start = clock.now()
         grid, zone = wiring.grid_for(config, facts, start.wall_ns // NS_PER_S)
@@ -89,13 +91,12 @@ class Daemon:
             log.event(Severity.ERROR, "ledger_set_aside", message, moved_to=self._ledger.set_aside)
 
     def _keeper(self, grid: GridProvider, zone: str, opening: Opening) -> Bookkeeper:
-        pues = statements(self._config.here)
         return Bookkeeper(
             self._ledger,
             grid,
             opening,
             zone=zone,
-            pue=lambda at_s: pue_at(pues, at_s).permille,
+            pue=lambda at_s: pue_at(self._pues, at_s).permille,
             max_series=self._config.workloads.max_series,
             reported=(lambda: ()) if self._declared is None else self._declared.runs.drain_units,
             embodied=wiring.embodied_for(self._config),
@@ -199,13 +200,12 @@ class Daemon:
     def _snapshot(self) -> Snapshot:
         """What the last tick published, and what is known of the grid's services by now; the same object until either
         changes."""
-        tick, news = self._agent.snapshot, None if self._refresher is None else self._refresher.news
-        if news is None:
-            return tick
+        tick, news = self._agent.snapshot, NO_NEWS if self._refresher is None else self._refresher.news
         shown = self._shown
         if shown is None or shown[0] is not tick or shown[1] is not news:
-            shown = tick, news, replace(tick, providers=news.providers, forecast=news.forecasts)
-            self._shown = shown
+            source = pue_at(self._pues, int(tick.tick_wall_s)).source
+            whole = replace(tick, providers=news.providers, forecast=news.forecasts, pue_source=source)
+            self._shown = shown = tick, news, whole
         return shown[2]
 
     def _serve(self, reader: SqliteReader) -> WebServer:

@@ -5,11 +5,13 @@ The daemon asks no service itself: a child process does (``refresher.py``), so t
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 from tracker import registry
 from tracker.codecarbon_facts import CodecarbonFacts
@@ -21,6 +23,7 @@ from tracker.core.accounting import PERMILLE, pue_at
 from tracker.core.amortising import EmbodiedRates, embodied_rates
 from tracker.core.chain import INTERVAL_TIERS
 from tracker.core.errors import UsageError, WattledgerError
+from tracker.core.factors import OFFICIAL, Choice, NoFactor
 from tracker.core.model import Finding, Level, Moment
 from tracker.grid.catalogue import WORLD, Zone
 from tracker.grid.chain import ChainProvider, Rates
@@ -34,11 +37,24 @@ from tracker.refresher import Refresher, phase_of
 from tracker.reporter import Reporter
 
 _DAY_S = 86_400
+Cloud = Literal["aws", "gcp", "azure"]
 
 
-def node_zone(config: Config) -> Zone:
-    """Where the node stands; WORLD if nobody says. Raises UnknownZone."""
-    return WORLD if config.here.zone is None else find_zone(config.here.zone)
+@functools.cache
+def region_of(cloud: Cloud) -> str:
+    """Asked once: a machine does not move while it runs. Raises UsageError."""
+    from tracker.grid import cloudregion  # noqa: PLC0415 - only where the operator has switched it on
+
+    return cloudregion.detect(cloud)
+
+
+def node_zone(config: Config, region_of: Callable[[Cloud], str] = region_of) -> Zone:
+    """Where the node stands: its site's zone, else what the metadata service says that is switched on, else WORLD.
+    Raises UsageError."""
+    if config.here.zone is not None:
+        return find_zone(config.here.zone)
+    cloud = config.grid.cloud_metadata
+    return find_zone(region_of(cloud)) if cloud else WORLD
 
 
 def store_path(config: Config) -> Path:
@@ -80,7 +96,7 @@ def grid_for(config: Config, facts: CodecarbonFacts, now_s: int) -> tuple[ChainP
         facts.countries,
         facts.edition,
         now_s,
-        assumed=zone is WORLD and config.here.zone is None,
+        assumed=zone is WORLD and config.here.zone is None and not config.grid.cloud_metadata,
         note=facts.note,
         tiers=[tier for tier in tiers if tier not in INTERVAL_TIERS],
     )
@@ -89,13 +105,13 @@ def grid_for(config: Config, facts: CodecarbonFacts, now_s: int) -> tuple[ChainP
         tiers=tiers,
         chain=settings.live_chain(zone.code),
         hourly=config.accounting.location_factor == "hourly",
-        rates=_rates(config),
+        rates=read_rates(config),
     )
     provider.factor(zone.code, now_s)
     return provider, zone.code
 
 
-def _rates(config: Config) -> Rates | None:
+def read_rates(config: Config) -> Rates | None:
     """The suppliers' rates of the instruments file. Raises UsageError, which names file and line."""
     file = config.accounting.instruments_file
     if not file:
@@ -140,9 +156,20 @@ def refresher_for(
 def _made(name: str, config: Config, ask: Ask) -> LiveProvider:
     """Made of its section, or of its defaults, and of what else its constructor names."""
     kind, options = registry.LIVE[name]
-    parts = {"options": config.grid.providers.get(name) or options(), "ask": ask}
     wanted = inspect.signature(kind).parameters
+    parts = {"options": config.grid.providers.get(name) or options(), "ask": ask, "official": _official}
     return kind(**{name: part for name, part in parts.items() if name in wanted})
+
+
+@functools.cache
+def _official_tables() -> TablesProvider:
+    """Official yearly factors ship; what codecarbon knows is none."""
+    return TablesProvider({}, "", 0, tiers=(OFFICIAL,))
+
+
+def _official(zone: Zone, at_s: int) -> Choice | NoFactor:
+    """For who spreads a year over its hours."""
+    return _official_tables().choose(zone, at_s)
 
 
 def _covers(provider: LiveProvider, zone: Zone) -> Zone | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tracker.exports.interface import Exporter
-from tracker.grid import electricitymaps, energycharts, file, neso, rte, watttime
+from tracker.grid import electricitymaps, energycharts, file, neso, profile, rte, watttime
 from tracker.grid.interface import LiveProvider
 from tracker.sources import demo, estimate, nvml, rapl
 from tracker.sources.interface import Source
@@ -43,6 +43,7 @@ LIVE: dict[str, tuple[type[LiveProvider], type]] = {
     rte.Rte.name: (rte.Rte, rte.Options),
     energycharts.EnergyCharts.name: (energycharts.EnergyCharts, energycharts.Options),
     file.FileProvider.name: (file.FileProvider, file.Options),
+    profile.ProfileProvider.name: (profile.ProfileProvider, profile.Options),
 }
 
 #: Formats of a statement, by what ``--format`` takes.

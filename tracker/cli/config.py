@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import structs
 
 from tracker.cli.options import config_of, config_options
 from tracker.config import Config
@@ -43,6 +44,7 @@ def check(config_path: Path | None, **flags: Any) -> None:
     """Check the configuration: exit 0 if the daemon would start with it, 2 with the mistake and its place if not."""
     settings = config_of(config_path, flags)
     _check_zones(settings)
+    _check_grid(settings)
     if settings.web.web_config_file:
         from tracker.web.tls import make_context  # noqa: PLC0415 - only with a file
         from tracker.web.webconfig import read_web_config  # noqa: PLC0415 - imports yaml
@@ -52,6 +54,17 @@ def check(config_path: Path | None, **flags: Any) -> None:
         if web.tls_server_config is not None:
             make_context(web.tls_server_config, path.parent)
     click.echo(f"ok: {settings.path or 'there is no file, the defaults apply'}")
+
+
+def _check_grid(settings: Config) -> None:
+    """That the services know the zones of all sites, and that the instruments file can be used. Nobody is asked."""
+    from tracker import grid_wiring  # noqa: PLC0415 - imports every part
+
+    grid_wiring.read_rates(settings)
+    for name, site in settings.site.items():
+        if site.zone is not None:
+            there = structs.replace(settings, node=structs.replace(settings.node, site=name))
+            grid_wiring.live_providers(there, grid_wiring.nobody)
 
 
 def _check_zones(settings: Config) -> None:
