@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from tests.config.kit import Cluster, Nvml, Rapl, loaded
+from tests.config.kit import Cluster, Nvml, Open, Rapl, Service, loaded
 from tracker.config import Duration, load
 from tracker.config.load import default_state_dir
+from tracker.config.schema import Embodied, GridZone, PuePeriod
 from tracker.core.rules import parse_rules
 
 FULL = """
@@ -27,9 +29,18 @@ pue = 1.21
 pue_source = "operator, 2026-Q3"
 timezone = "Europe/Paris"
 control = "colo"
+colo_overhead = "scope3-8"
 
 [site.osl]
 zone = "NO-NO1"
+pue = 1.1
+pue_from = 2026-07-01
+
+[[site.osl.pue_periods]]
+from = 2025-01-01
+to = 2026-01-01
+pue = 1.3
+source = "meter, 2025"
 
 [sampling]
 tick = "2s"
@@ -57,9 +68,26 @@ set = { team = "others" }
 
 [grid]
 provider = "electricitymaps"
+token_file = "/run/secrets/em"
+tiers = [1, 2, 4]
+poll = "15m"
+
+[grid.zone.uk]
+chain = ["neso", "electricitymaps", "tables"]
+tiers = [1, 4]
+
+[grid.electricitymaps]
+regions = { FR = "fr" }
 
 [accounting]
-location_factor = "annual"
+location_factor = "hourly"
+instruments_file = "/etc/wattledger/instruments.toml"
+
+[accounting.embodied]
+lifetime_h = 35040
+host_kgco2e = 2500.5
+devices = { "NVIDIA H100 80GB HBM3" = 164 }
+source = "maker's product sheet"
 
 [web]
 listen = "0.0.0.0:9837"
@@ -105,8 +133,26 @@ def test_everything_can_be_set_in_the_file(tmp_path: Path) -> None:
     assert (config.workloads.own_only, config.workloads.gpu_replicas) == (True, 4)
     assert config.workloads.resolvers == {"cluster": Cluster(labels=("team",))}
     assert [rule.number for rule in parse_rules(config.workloads.rules)] == [1, 2]
-    assert config.grid.provider == "electricitymaps"
-    assert config.accounting.location_factor == "annual"
+    assert config.site["osl"].pue_periods == (
+        PuePeriod(begin=date(2025, 1, 1), to=date(2026, 1, 1), pue=1.3, source="meter, 2025"),
+    )
+    assert (config.site["osl"].pue_from, config.here.colo_overhead) == (date(2026, 7, 1), "scope3-8")
+    grid = config.grid
+    assert (grid.provider, grid.tiers, grid.poll.s) == ("electricitymaps", (1, 2, 4), 900.0)
+    assert grid.providers == {
+        "electricitymaps": Service(token_file="/run/secrets/em", regions={"FR": "fr"}),
+        "neso": Open(),
+    }
+    assert grid.zone == {"GB": GridZone(chain=("neso", "electricitymaps", "tables"), tiers=(1, 4))}
+    accounting = config.accounting
+    assert accounting.location_factor == "hourly"
+    assert accounting.instruments_file == "/etc/wattledger/instruments.toml"
+    assert accounting.embodied == Embodied(
+        lifetime_h=35_040,
+        host_kgco2e=2500.5,
+        devices={"NVIDIA H100 80GB HBM3": 164.0},
+        source="maker's product sheet",
+    )
     assert config.web.listen == "0.0.0.0:9837"
     assert (config.idle.gpu_mw, config.idle.cpu_mw) == (58_000, 41_500)
     assert (config.log.level, config.log.format) == ("debug", "json")

@@ -45,12 +45,27 @@ def test_secrets_are_masked_and_paths_of_secrets_are_not(tmp_path: Path) -> None
         assert "/run/secrets/em" in text
 
 
+def test_a_key_of_a_service_is_masked_where_it_is_and_where_it_came_from(tmp_path: Path) -> None:
+    config = loaded(tmp_path, FULL, {"WATTLEDGER_GRID__TOKEN": "s3cr3t"})
+    assert config.grid.providers["electricitymaps"].token == "s3cr3t"  # type: ignore[attr-defined] # as the kit's
+    for text in ("\n".join(line for line, _ in toml_lines(config)), json.dumps(as_json(config))):
+        assert "s3cr3t" not in text
+    lines = dict(toml_lines(config))
+    assert lines['# token = "********"'] == "grid.token"
+    assert "[grid.electricitymaps]" in lines
+    assert "[grid.zone.GB]" in lines
+    assert "[accounting.embodied]" in lines
+
+
 def test_json_for_programs(tmp_path: Path) -> None:
     shown = as_json(loaded(tmp_path, FULL, ENVIRON))
     assert json.loads(json.dumps(shown)) == shown
     assert shown["file"] == f"{tmp_path}/config.toml"
     assert shown["settings"]["site"]["par1"]["pue"] == 1.21
     assert shown["settings"]["sampling"]["commit"] == "1m30s"
+    assert shown["settings"]["grid"]["zone"]["GB"]["tiers"] == [1, 4]
+    assert shown["settings"]["grid"]["electricitymaps"]["regions"] == {"FR": "fr"}
+    assert shown["settings"]["site"]["osl"]["pue_periods"][0]["from"] == "2025-01-01"
     assert shown["settings"]["sources"]["rapl"] == {}
     assert shown["origins"]["log.level"] == "environment WATTLEDGER_LOG__LEVEL"
     assert as_json(loaded(tmp_path))["settings"]["sources"] is None
