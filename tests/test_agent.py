@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.node import GPU, NS, PACKAGE, POD, Node, ScriptedFeed
+from tests.fakes.node import GPU, NS, PACKAGE, POD, FixedGrid, Node, ScriptedFeed
 from tracker.core.model import GapReason, GpuHolding, Kind, Share, Workload
 from tracker.core.snapshot import Snapshot
 from tracker.ledger.audit import audit
@@ -56,6 +56,7 @@ def test_emissions_are_energy_times_factor_times_pue(node: Node, feed: ScriptedF
 def test_no_factor_is_no_grams_not_zero_grams(tmp_path: Path, feed: ScriptedFeed) -> None:
     """P11: without a value there is no number at all."""
     node = Node(tmp_path, feed)
+    assert isinstance(node.grid, FixedGrid)
     node.grid.intensity_mg_per_kwh = None
     node.first_tick()
     node.run(60)

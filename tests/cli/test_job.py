@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.node import GPU, PACKAGE, Node, ScriptedFeed
+from tests.fakes.node import GPU, PACKAGE, FixedGrid, Node, ScriptedFeed
 from tracker.cli.job import JobReport, job, write_report
 from tracker.core.errors import WattledgerError
 from tracker.core.model import GpuHolding, Holder, Kind, Observation, Share, Workload
@@ -137,6 +137,7 @@ def test_since_leaves_out_older_slots(command: Command) -> None:
 
 
 def test_no_factor_is_not_no_emissions(command: Command) -> None:
+    assert isinstance(command.node.grid, FixedGrid)
     command.node.grid.intensity_mg_per_kwh = None
     command.node.observer.seen = seen(SLUID, OTHER)
     command.node.run(10)

@@ -20,7 +20,7 @@ from tracker.grid.interface import Answer, BadAnswer
 MAX_G_PER_KWH = 2000
 _SHOWN = 60
 _MOST_DIGITS = 40
-_FIRST_YEAR, _LAST_YEAR = 1990, 2100
+_FIRST_YEAR, _LAST_YEAR = 1960, 2100
 
 _Shape = TypeVar("_Shape")
 
