@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tracker.exports import as_codecarbon, as_csv, as_focus, as_json, as_parquet
 from tracker.exports.interface import Exporter
 from tracker.grid import electricitymaps, energycharts, file, neso, profile, rte, watttime
 from tracker.grid.interface import LiveProvider
@@ -47,7 +48,13 @@ LIVE: dict[str, tuple[type[LiveProvider], type]] = {
 }
 
 #: Formats of a statement, by what ``--format`` takes.
-EXPORTS: dict[str, type[Exporter]] = {}
+EXPORTS: dict[str, type[Exporter]] = {
+    as_csv.CsvExporter.name: as_csv.CsvExporter,
+    as_json.JsonExporter.name: as_json.JsonExporter,
+    as_parquet.ParquetExporter.name: as_parquet.ParquetExporter,
+    as_focus.FocusExporter.name: as_focus.FocusExporter,
+    as_codecarbon.CodecarbonExporter.name: as_codecarbon.CodecarbonExporter,
+}
 
 LIVE_OPTIONS: dict[str, type] = {name: options for name, (_, options) in LIVE.items()}
 SOURCE_OPTIONS: dict[str, type] = {source.name: options for source, options in SOURCES}

@@ -1,0 +1,19 @@
+"""CodeCarbon: see ``codecarbon.py``."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from tracker.core.statement import Statement
+from tracker.exports.interface import Exporter
+
+
+class CodecarbonExporter(Exporter):
+    name = "codecarbon"
+    extension = "codecarbon.csv"
+    media_type = "text/csv; charset=utf-8"
+
+    def render(self, statement: Statement, out: BinaryIO) -> None:
+        from tracker.exports import codecarbon, csv_text  # noqa: PLC0415 - the daemon lists formats and renders none
+
+        csv_text.write_csv(out, codecarbon.HEADER, codecarbon.lines(statement), bom=self.options.csv_bom)

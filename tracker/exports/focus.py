@@ -1,0 +1,174 @@
+"""FOCUS 1.2 (FinOps Open Cost and Usage Specification): one line for each row and for each correction.
+
+FOCUS has no column for carbon; the specification's own way for what it does not know are columns that begin with
+``x_``, after the others. Nobody is invoiced for these lines, so ``BilledCost`` is 0; the cost by the configured tariff,
+if there is one, stands in ``EffectiveCost``, ``ListCost`` and ``ContractedCost``. Without a tariff they are 0 and the
+currency is XXX, which ISO 4217 has for "none". Empty is null.
+
+``MANDATORY`` and ``CONDITIONAL`` are column ids of the specification (https://focus.finops.org, version 1.2);
+conditional ones are those whose condition holds here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from tracker.core.statement import Amounts, FactorUse, Line, Statement
+from tracker.exports import table
+from tracker.exports.columns import fixed
+from tracker.exports.csv_text import safe
+from tracker.exports.head import utc
+
+# fmt: off
+# (words in lines, not one a line)
+MANDATORY = (
+    "BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodEnd",
+    "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargePeriodEnd",
+    "ChargePeriodStart", "ContractedCost", "EffectiveCost", "InvoiceIssuerName", "ListCost", "PricingQuantity",
+    "PricingUnit", "ProviderName", "PublisherName", "ServiceCategory", "ServiceName",
+)
+CONDITIONAL = (
+    "ConsumedQuantity", "ConsumedUnit", "RegionId", "RegionName", "ResourceId", "ResourceName", "ResourceType",
+    "SubAccountId", "SubAccountName", "Tags",
+)
+#: x_ column -> the additive column of our own rows that it repeats.
+_AMOUNTS = {
+    "x_EnergyItKwh": "energy_it_wh", "x_EnergyFacilityKwh": "energy_facility_wh", "x_MeasuredKwh": "measured_wh",
+    "x_IdleKwh": "idle_wh", "x_UnweighedKwh": "unweighed_wh", "x_DeviceHours": "device_mh",
+    "x_Scope2LocationKgCO2e": "location_g", "x_Scope2MarketKgCO2e": "market_g",
+    "x_Scope3Cat3KgCO2e": "upstream_g", "x_EmbodiedAmortisedKgCO2e": "embodied_g",
+}
+CUSTOM = (
+    *_AMOUNTS, "x_Pue", "x_Scope", "x_Scope3Category", "x_GridZone", "x_FactorAvgKgPerKwh", "x_FactorSource",
+    "x_FactorVintage", "x_FactorType", "x_GwpSet", "x_CoverageRatio", "x_EstimatedRatio", "x_RestatesPeriod",
+    "x_CorrectionReason", "x_MethodVersion", "x_StatementId", "x_StatementVersion", "x_StatementSha256", "x_RowId",
+    "x_RowHash",
+)
+# fmt: on
+HEADER = (*sorted((*MANDATORY, *CONDITIONAL)), *CUSTOM)
+#: What of a row's key may stand for a resource, the finest first.
+_RESOURCES = {"workload": "Workload", "job": "Job", "run": "Run", "name": "Workload", "hostname": "Node"}
+
+
+def lines(statement: Statement) -> Iterator[list[str]]:
+    """Cells for ``HEADER``, safe for spreadsheets; empty is null."""
+    same = _same(statement)
+    by_zone: dict[str, dict[str, str]] = {}
+    for row in table.rows(statement, (table.ROW, table.CORRECTION)):
+        key = dict(zip(statement.group_by, row.line.key, strict=True))
+        zone = key.get("grid_zone", "")
+        if zone not in by_zone:
+            by_zone[zone] = _factors(statement.factors, zone)
+        cells = same | by_zone[zone] | _key(key) | _amounts(row.line)
+        cells |= {"x_RowId": row.line.row_id, "x_RowHash": row.sha256}
+        _, _, restates, reason, *_ = row.cells
+        if restates:
+            cells |= _correction(statement.period.timezone, restates, reason or "")
+        yield [cells.get(name, "") for name in HEADER]
+
+
+def _same(statement: Statement) -> dict[str, str]:
+    start, end = utc(statement.period.start_s), utc(statement.period.end_s)
+    entity = safe(statement.entity) or "unnamed"  # ids must not be null
+    return {
+        "BilledCost": "0.00",
+        "BillingAccountId": entity,
+        "BillingAccountName": safe(statement.entity),
+        "BillingCurrency": safe(statement.currency) or "XXX",
+        "BillingPeriodStart": start,
+        "BillingPeriodEnd": end,
+        "ChargePeriodStart": start,
+        "ChargePeriodEnd": end,
+        "ChargeCategory": "Usage",
+        "ChargeDescription": "Electricity of AI compute with the building's overhead",
+        "InvoiceIssuerName": entity,
+        "ProviderName": "wattledger",
+        "PublisherName": "wattledger",
+        "ServiceCategory": "AI and Machine Learning",
+        "ServiceName": "AI compute electricity",
+        "ConsumedUnit": "kWh",
+        "PricingUnit": "kWh",
+        "x_MethodVersion": safe(f"wattledger {statement.software}, {statement.location_method} location factors"),
+        "x_StatementId": safe(statement.statement_id),
+        "x_StatementVersion": str(statement.version),
+        "x_StatementSha256": table.digest(statement),
+    }
+
+
+def _key(key: dict[str, str]) -> dict[str, str]:
+    """``Tags`` has the row's whole key; the places that FOCUS has for parts of it are filled from it."""
+    team, centre, site = key.get("team", ""), key.get("cost_centre", ""), key.get("site", "")
+    tags = {name: value for name, value in key.items() if value}
+    cells = {
+        "SubAccountId": safe(centre or team),
+        "SubAccountName": safe(team or centre),
+        "RegionId": safe(site),
+        "RegionName": safe(site),
+        "Tags": json.dumps(tags, ensure_ascii=False, separators=(",", ":")),
+        "x_GridZone": safe(key.get("grid_zone", "")),
+    }
+    found = next(((name, kind) for name, kind in _RESOURCES.items() if key.get(name)), None)
+    if found:
+        name, kind = found
+        cells |= {"ResourceId": safe(key[name]), "ResourceName": safe(key[name]), "ResourceType": kind}
+    return cells
+
+
+def _amounts(line: Line) -> dict[str, str]:
+    amounts, ratios = line.amounts, line.ratios
+    cost = fixed(amounts.cost_hundredths or 0, 2)
+    quantity = fixed(amounts.energy_facility_wh, 3)
+    cells = dict.fromkeys(("ContractedCost", "EffectiveCost", "ListCost"), cost)
+    cells |= dict.fromkeys(("ConsumedQuantity", "PricingQuantity"), quantity)
+    cells |= {name: _known(getattr(amounts, of), 3) for name, of in _AMOUNTS.items()}
+    return cells | {
+        "x_Pue": _pue(amounts),
+        "x_Scope": line.scope,
+        "x_Scope3Category": line.category,
+        "x_FactorAvgKgPerKwh": _known(ratios.intensity_mg_per_kwh, 6),
+        "x_CoverageRatio": _known(ratios.coverage_ppm, 6),
+        "x_EstimatedRatio": _known(ratios.estimated_factor_ppm, 6),
+    }
+
+
+def _known(value: int | None, places: int) -> str:
+    return "" if value is None else fixed(value, places)
+
+
+def _pue(amounts: Amounts) -> str:
+    it_wh = amounts.energy_it_wh
+    return fixed((2000 * amounts.energy_facility_wh + it_wh) // (2 * it_wh), 3) if it_wh > 0 else ""
+
+
+def _correction(timezone: str, restates: str, reason: str) -> dict[str, str]:
+    """The charge is of the month that it restates; it is billed in the open one."""
+    year, month = map(int, restates.split("-"))
+    zone = ZoneInfo(timezone)
+    start = datetime(year, month, 1, tzinfo=zone)
+    end = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=zone)
+    return {
+        "ChargeClass": "Correction",
+        "ChargeDescription": safe(f"Correction of {restates}: {reason}"),
+        "ChargePeriodStart": utc(int(start.timestamp())),
+        "ChargePeriodEnd": utc(int(end.timestamp())),
+        "x_RestatesPeriod": restates,
+        "x_CorrectionReason": safe(reason),
+    }
+
+
+def _factors(factors: Iterable[FactorUse], zone: str) -> dict[str, str]:
+    """Of the location-based factors of the zone; of all where rows are not told apart by zone."""
+    used = [each for each in factors if each.basis.startswith("location") and zone in {"", each.zone}]
+
+    def all_of(values: Iterable[str]) -> str:
+        return safe("; ".join(sorted({*values} - {""})))
+
+    return {
+        "x_FactorSource": all_of(each.source for each in used),
+        "x_FactorVintage": all_of(each.data_year for each in used),
+        "x_FactorType": all_of(each.factor_type for each in used),
+        "x_GwpSet": all_of(each.gwp_set for each in used),
+    }

@@ -1,0 +1,102 @@
+"""The rows of a statement as text, the same in every format, and the two hashes that name their content.
+
+``row_sha256`` is of the row's JSON object as the JSON export writes it, up to and without its member ``row_sha256``. It
+does not depend on the statement's id, version and status: a row that did not change from one version to the next keeps
+its hash. ``digest`` is of the head (see ``head.py``) and then the hash of each row, one a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from json.encoder import encode_basestring
+from operator import add
+
+from tracker.core.statement import Line, Statement
+from tracker.exports.columns import NUMBERS, amount_cells, ratio_cells
+from tracker.exports.head import head_json, utc
+
+ROW, CORRECTION, TOTAL = KINDS = ("row", "correction", "total")
+_BEFORE = ("row_kind", "period", "restates_period", "reason", "row_id")
+_AFTER = ("scope", "scope3_category")
+
+
+def columns(statement: Statement) -> tuple[str, ...]:
+    """Of ``Row.cells``."""
+    return (*_BEFORE, *statement.group_by, *_AFTER, *NUMBERS, "currency")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``cells``: one for each of ``columns``; None is a number that is not known. Numbers are those of ``NUMBERS``."""
+
+    line: Line
+    cells: list[str | None]
+    json: str  # without its hash and the closing brace
+    sha256: str
+
+
+def rows(statement: Statement, kinds: Sequence[str] = KINDS) -> Iterator[Row]:
+    """Rows, corrections of other months, and last the total of the rows (corrections are not in it)."""
+    numbers = [name in NUMBERS for name in columns(statement)]
+    prefixes = [f'"{name}":' for name in columns(statement)]
+    for line, start in _lines(statement, kinds):
+        cells = [*start, line.row_id, *line.key, line.scope, line.category]
+        cells += amount_cells(line.amounts) + ratio_cells(line.ratios)
+        cells.append(statement.currency)
+        tokens = [
+            "null" if cell is None else cell if number else encode_basestring(cell)
+            for cell, number in zip(cells, numbers, strict=True)
+        ]
+        text = "{" + ",".join(map(add, prefixes, tokens))
+        yield Row(line, cells, text, sha256(text.encode()).hexdigest())
+
+
+def _lines(statement: Statement, kinds: Sequence[str]) -> Iterator[tuple[Line, list[str | None]]]:
+    """Each line with its cells up to the reason."""
+    month = statement.period.month
+    if ROW in kinds:
+        for line in statement.rows:
+            yield line, [ROW, month, "", ""]
+    if CORRECTION in kinds:
+        for each in statement.corrections:
+            yield each.line, [CORRECTION, month, each.restates_period, each.reason]
+    if TOTAL in kinds:
+        yield statement.total, [TOTAL, month, "", ""]
+
+
+def about(statement: Statement) -> dict[str, str]:
+    """Columns that are the same on every line of a table, and stand before the others."""
+    named = {} if "entity" in statement.group_by else {"entity": statement.entity}
+    return {
+        "statement_id": statement.statement_id,
+        "statement_version": str(statement.version),
+        "statement_status": statement.status.value,
+        "software": f"wattledger {statement.software}",
+        "period_start": utc(statement.period.start_s),
+        "period_end": utc(statement.period.end_s),
+        "timezone": statement.period.timezone,
+        **named,
+    }
+
+
+def digest(statement: Statement) -> str:
+    """Names the content of the whole statement (hex). It reads every row once."""
+    content = Digest(statement)
+    for row in rows(statement):
+        content.add(row)
+    return content.hex()
+
+
+class Digest:
+    """``digest`` for those who see every row anyway."""
+
+    def __init__(self, statement: Statement) -> None:
+        self._hash = sha256(head_json(statement))
+
+    def add(self, row: Row) -> None:
+        self._hash.update(f"\n{row.sha256}".encode())
+
+    def hex(self) -> str:
+        return self._hash.hexdigest()
