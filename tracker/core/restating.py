@@ -1,0 +1,224 @@
+"""What is done when a closed month is known better: late energy, a final factor, a change of method.
+
+    reported  rows of the closed version that counts
+    posted    corrections for that version, in months that are closed or open
+    best      rows of the same month as they are known now, by the same key
+
+Every printed amount is an integer, so that ``reported + posted + delta = best`` holds exactly, row by row (P8).
+
+A change is material when what moved between ``reported`` and ``best`` reaches the materiality of the period's total, in
+any of ``JUDGED``. What moved is the larger of all that was added and all that was taken away: a shift from one team to
+another counts although its sum is nought. It is measured against what was reported, with the corrections that were
+posted since: many small steps are one large one. Below it the delta is posted as corrections in the open month; at or
+above it, or where an addition cannot say it (``cannot_be_posted``), the month gets a new version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from tracker.core.amounts import COLUMNS, NOTHING, changes, gone, lost, minus, plus
+from tracker.core.statement import Amounts, Correction, Line, Ratios, Statement
+
+PPM = 1_000_000
+#: The columns by which a change is judged: what an inventory states of the period.
+JUDGED = ("energy_facility_wh", "location_g", "market_g")
+_ENERGY = ("energy_it_wh", "measured_wh", "simulated_wh", "idle_wh", "device_mh")
+_NO_RATIOS = Ratios(None, None, None)
+
+Key = tuple[str, ...]
+
+
+class Reason(StrEnum):
+    """Why a closed month is restated."""
+
+    FACTOR_FINAL = "factor_final"
+    ENERGY_LATE = "energy_late"
+    METHOD_CHANGE = "method_change"
+    ERROR = "error"
+
+
+class Outcome(StrEnum):
+    NOTHING = "nothing"  # what is reported and posted is what is known
+    POST = "post"  # corrections in the open month
+    NEW_VERSION = "new_version"
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """Corrections of one restatement, posted in the month ``into``. ``number`` counts those of the version. A posting
+    that ``reverses`` takes back what was posted for a version that another one has replaced."""
+
+    month: str
+    version: int
+    number: int
+    into: str
+    by: str
+    posted_at_s: int
+    as_of_s: int
+    group_by: Key
+    corrections: tuple[Correction, ...]
+    note: str = ""
+    reverses: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How much of a column changed, and of what. None of a total: it is not known."""
+
+    column: str
+    moved: int
+    reported: int | None
+    best: int | None
+
+    @property
+    def ppm(self) -> int | None:
+        """Of the reported total; None: there was nothing, so that anything is material."""
+        return self.moved * PPM // abs(self.reported) if self.reported else (None if self.moved else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Restated:
+    """Why a month has another version: ``restated.json`` of it."""
+
+    month: str
+    version: int
+    supersedes: int
+    reason: Reason
+    by: str
+    restated_at_s: int
+    as_of_s: int
+    moved: tuple[Moved, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do. ``corrections``: what is not reported or posted yet. ``because``: in words."""
+
+    outcome: Outcome
+    reason: Reason | None
+    corrections: tuple[Correction, ...]
+    moved: tuple[Moved, ...]
+    because: str = ""
+
+
+def decide(
+    reported: Statement,
+    posted: Iterable[Posting],
+    best: Statement,
+    *,
+    materiality_ppm: int,
+    reason: Reason | None = None,
+) -> Decision:
+    """``posted``: for this version of this month. ``best`` is composed with the same grouping and filters. ``reason``:
+    what somebody says it is; else it is read off the rows."""
+    base = with_postings(reported.rows, posted)
+    corrections = outstanding(reported, base, best, reason)
+    moved = tuple(_moved(column, reported.rows, best.rows) for column in JUDGED)
+    obstacle = cannot_be_posted(reported, base, best)
+    if reason is Reason.METHOD_CHANGE or obstacle:
+        because = obstacle or "The method changed."
+        return Decision(Outcome.NEW_VERSION, reason or Reason.METHOD_CHANGE, corrections, moved, because)
+    if not corrections:
+        return Decision(Outcome.NOTHING, None, (), moved)
+    why = reason or _main_reason(corrections)
+    large = [each for each in moved if each.moved and (each.ppm is None or each.ppm >= materiality_ppm)]
+    if large:
+        told = ", ".join(f"{each.column} by {_percent(each.ppm)}" for each in large)
+        return Decision(Outcome.NEW_VERSION, why, corrections, moved, f"Material: it moves {told}.")
+    return Decision(Outcome.POST, why, corrections, moved)
+
+
+def outstanding(
+    reported: Statement, base: Mapping[Key, Amounts], best: Statement, reason: Reason | None = None
+) -> tuple[Correction, ...]:
+    """What remains between what is reported and posted (``base``) and what is known, by key."""
+    shapes = {line.key: line for line in (*reported.rows, *best.rows)}
+    known = {line.key: line.amounts for line in best.rows}
+    found = []
+    for key in sorted({*base, *known}):
+        before = base.get(key, NOTHING)
+        delta = minus(known.get(key, gone(before)), before)
+        if changes(before, delta):
+            why = reason or (Reason.ENERGY_LATE if any(getattr(delta, c) for c in _ENERGY) else Reason.FACTOR_FINAL)
+            line = replace(shapes.get(key, Line("", key, NOTHING, _NO_RATIOS)), amounts=delta, ratios=_NO_RATIOS)
+            found.append(Correction(best.period.month, str(why), line))
+    return tuple(found)
+
+
+def with_postings(rows: Iterable[Line], posted: Iterable[Posting]) -> dict[Key, Amounts]:
+    """Rows and what was posted for them, by key."""
+    sums = {line.key: line.amounts for line in rows}
+    for posting in posted:
+        for correction in posting.corrections:
+            key = correction.line.key
+            sums[key] = plus(sums.get(key, NOTHING), correction.line.amounts)
+    return sums
+
+
+def cannot_be_posted(reported: Statement, base: Mapping[Key, Amounts], best: Statement) -> str:
+    """Why a row that is added in another month could not say what changed; "": it could."""
+    if reported.location_method != best.location_method:
+        return f"Location-based figures go by {best.location_method} factors now, not by {reported.location_method}."
+    if reported.period != best.period:
+        return f"The month is one of {best.period.timezone} now, not of {reported.period.timezone}."
+    if reported.currency and reported.currency != best.currency:
+        return f"Costs are in {best.currency or 'no currency'} now, not in {reported.currency}."
+    scopes = {line.key: (line.scope, line.category) for line in reported.rows}
+    for line in best.rows:
+        if scopes.get(line.key, (line.scope, line.category)) != (line.scope, line.category):
+            return f"{_name(line.key)} belongs to another scope now."
+        for column in lost(base.get(line.key, line.amounts), line.amounts):
+            return f"{column} of {_name(line.key)} was known and is not known now."
+    return ""
+
+
+def reversal(posted: Sequence[Posting]) -> tuple[Correction, ...]:
+    """What takes back all that was posted for a version that is replaced, by key and reason; nothing if it was."""
+    sums: dict[tuple[str, Key], tuple[Correction, Amounts]] = {}
+    for posting in posted:
+        for each in posting.corrections:
+            before = sums.get((each.reason, each.line.key), (each, NOTHING))[1]
+            sums[each.reason, each.line.key] = (each, plus(before, each.line.amounts))
+    return tuple(
+        replace(each, line=replace(each.line, amounts=minus(gone(total), total)))
+        for _, (each, total) in sorted(sums.items(), key=lambda item: item[0])
+        if any(getattr(total, column) for column in COLUMNS)
+    )
+
+
+def total_of(corrections: Iterable[Correction]) -> Amounts:
+    """Of a month's corrections, which foot by themselves and are in none of its rows."""
+    total = NOTHING
+    for each in corrections:
+        total = plus(total, each.line.amounts)
+    return total
+
+
+def _moved(column: str, reported: Iterable[Line], best: Iterable[Line]) -> Moved:
+    before = {line.key: getattr(line.amounts, column) for line in reported}
+    after = {line.key: getattr(line.amounts, column) for line in best}
+    deltas = [(after.get(key) or 0) - (before.get(key) or 0) for key in {*before, *after}]
+    added, taken = sum(d for d in deltas if d > 0), -sum(d for d in deltas if d < 0)
+    return Moved(column, max(added, taken), _known_total(before.values()), _known_total(after.values()))
+
+
+def _known_total(values: Iterable[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _main_reason(corrections: Sequence[Correction]) -> Reason:
+    late = any(each.reason == Reason.ENERGY_LATE for each in corrections)
+    return Reason.ENERGY_LATE if late else Reason.FACTOR_FINAL
+
+
+def _name(key: Key) -> str:
+    return " / ".join(part or "-" for part in key)
+
+
+def _percent(ppm: int | None) -> str:
+    return "what was nothing" if ppm is None else f"{ppm / 10_000:.1f} %"
