@@ -1,0 +1,182 @@
+"""From exact sums to what is printed: each column rounded once, so that rows, days and totals foot (P9)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from tracker.books.sums import NAMES, RowSums, Sums
+from tracker.core.footing import foot, half_even
+from tracker.core.statement import Amounts, Line, Ratios
+from tracker.core.weights import DEVICE_MH, EMBODIED_G, FACILITY_WH, HUNDREDTH, WH, G
+
+PPM = 1_000_000
+NG_PER_MG = 1_000_000
+#: The row of the whole statement.
+TOTAL = "total"
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """Rows in the order in which they were given, and the total that they add up to."""
+
+    rows: list[Amounts]
+    total: Amounts
+
+
+def added(sums: Iterable[Sums]) -> Sums:
+    """The sum of each column; of what is known in part, the known part."""
+    columns: list[int | None] = [0 if kind else None for kind in _ALWAYS]
+    for each in sums:
+        for n, name in enumerate(NAMES):
+            value: int | None = getattr(each, name)
+            if value is not None:
+                columns[n] = (columns[n] or 0) + value
+    return Sums(*columns)  # type: ignore[arg-type]  # _ALWAYS says which are never None
+
+
+_KNOWN_OR_NOT = frozenset({"annual", "hourly", "market", "upstream", "cost", "embodied"})
+_ALWAYS = tuple(name not in _KNOWN_OR_NOT for name in NAMES)
+
+
+def print_columns(sums: Sequence[Sums], method: str, total: Amounts | None = None) -> Printed:
+    """Round every column. ``method``: annual or hourly, which of the two is ``location_g``. ``total``: printed already,
+    for days beside rows; None: the exact sums, rounded."""
+    column = _Columns(sums, total)
+    it, it_wh = column.whole("energy_it_wh", "it_uj", WH)
+    facility, facility_wh = column.whole("energy_facility_wh", "facility_nj", FACILITY_WH, at_least=it_wh)
+    measured, measured_wh = column.whole("measured_wh", "measured_uj", WH, at_most=it_wh)
+    unmeasured_wh = [all_of - part for all_of, part in zip(it_wh, measured_wh, strict=True)]
+    simulated, simulated_wh = column.whole("simulated_wh", "simulated_uj", WH, at_most=unmeasured_wh)
+    idle, idle_wh = column.whole("idle_wh", "idle_uj", WH, at_most=it_wh)
+    held, held_mh = column.whole("device_mh", "held_ms", DEVICE_MH)
+    nothing_known = [getattr(each, method) is None for each in sums]
+    least = [wh if unknown else 0 for wh, unknown in zip(facility_wh, nothing_known, strict=True)]
+    unweighed, unweighed_wh = column.whole(
+        "unweighed_wh", f"{method}_unknown_nj", FACILITY_WH, at_least=least, at_most=facility_wh
+    )
+    annual, annual_g = column.known("location_annual_g", "annual", G)
+    hourly, hourly_g = column.known("location_hourly_g", "hourly", G)
+    market, market_g = column.known("market_g", "market", G)
+    upstream, upstream_g = column.known("upstream_g", "upstream", G)
+    embodied, embodied_g = column.known("embodied_g", "embodied", EMBODIED_G)
+    cost, hundredths = column.known("cost_hundredths", "cost", HUNDREDTH)
+    location, location_g = (annual, annual_g) if method == "annual" else (hourly, hourly_g)
+    printed_rows = zip(
+        it_wh,
+        facility_wh,
+        measured_wh,
+        simulated_wh,
+        idle_wh,
+        held_mh,
+        location_g,
+        annual_g,
+        hourly_g,
+        market_g,
+        upstream_g,
+        embodied_g,
+        unweighed_wh,
+        hundredths,
+        strict=True,
+    )  # fmt: skip - in the order of the fields of Amounts
+    return Printed(
+        [Amounts(*row) for row in printed_rows],
+        Amounts(
+            it,
+            facility,
+            measured,
+            simulated,
+            idle,
+            held,
+            location,
+            annual,
+            hourly,
+            market,
+            upstream,
+            embodied,
+            unweighed,
+            cost,
+        ),
+    )  # fmt: skip - as above
+
+
+class _Columns:
+    """One column after the other."""
+
+    def __init__(self, sums: Sequence[Sums], total: Amounts | None) -> None:
+        self._sums, self._total = sums, total
+
+    def whole(
+        self,
+        name: str,
+        of: str,
+        denominator: int,
+        *,
+        at_least: Sequence[int] | None = None,
+        at_most: Sequence[int] | None = None,
+    ) -> tuple[int, list[int]]:
+        """A column that is always known."""
+        exact = [getattr(each, of) for each in self._sums]
+        printed: int | None = None if self._total is None else getattr(self._total, name)
+        return foot(exact, denominator, total=printed, at_least=at_least, at_most=at_most)
+
+    def known(self, name: str, of: str, denominator: int) -> tuple[int | None, list[int | None]]:
+        """A column that may be unknown, in a row or altogether."""
+        values: list[int | None] = [getattr(each, of) for each in self._sums]
+        exact = [value for value in values if value is not None]
+        if not exact:
+            return None, [None] * len(values)
+        printed: int | None = None if self._total is None else getattr(self._total, name)
+        total, parts = foot(exact, denominator, total=printed)
+        left = iter(parts)
+        return total, [None if value is None else next(left) for value in values]
+
+
+#: Covered over expected device time of a row, in ppm, by its key; None: not known.
+CoverageOf = Callable[[tuple[str, ...]], int | None]
+
+
+def lines_of(month: str, rows: Sequence[RowSums], method: str, coverage: CoverageOf) -> tuple[tuple[Line, ...], Line]:
+    """The rows, in the order of their keys, and the total."""
+    printed = print_columns([row.sums for row in rows], method)
+    lines = tuple(
+        Line(
+            row_id(month, row.key, row.scope, row.category),
+            row.key,
+            amounts,
+            ratios_of(row.sums, method, coverage(row.key)),
+            row.scope,
+            row.category,
+        )
+        for row, amounts in zip(rows, printed.rows, strict=True)
+    )
+    width = len(rows[0].key) if rows else 0
+    whole = ratios_of(added(row.sums for row in rows), method, coverage(()))
+    return lines, Line(TOTAL, ("",) * width, printed.total, whole, "", "")
+
+
+def ratios_of(sums: Sums, method: str, coverage_ppm: int | None) -> Ratios:
+    weighed_nj = sums.facility_nj - getattr(sums, f"{method}_unknown_nj")
+    location: int | None = getattr(sums, method)
+    if weighed_nj <= 0 or location is None:
+        return Ratios(None, None, coverage_ppm)
+    estimated_nj: int = getattr(sums, f"{method}_estimated_nj")
+    return Ratios(half_even(location, weighed_nj * NG_PER_MG), half_even(estimated_nj * PPM, weighed_nj), coverage_ppm)
+
+
+def row_id(month: str, key: Sequence[str], scope: str, category: str, kind: str = "") -> str:
+    """The same for the same row of a month, whatever its amounts are."""
+    named = json.dumps([month, *key, scope, category, *([kind] if kind else [])], ensure_ascii=False)
+    return hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def merged(rows: Iterable[RowSums]) -> list[RowSums]:
+    """Rows whose key and scope are the same, together: where nothing in it tells remainders from work."""
+    found: dict[tuple[tuple[str, ...], str, str], RowSums] = {}
+    for row in rows:
+        place = (row.key, row.scope, row.category)
+        other = found.get(place)
+        found[place] = row if other is None else replace(other, remainder=False, sums=added((other.sums, row.sums)))
+    return list(found.values())
