@@ -1,28 +1,69 @@
-"""The store of the books: a folder, or a bucket of S3, Google Cloud Storage or Azure, through obstore.
+"""The store of the books: a folder (``folder.py``), or a bucket of S3, Google Cloud Storage or Azure through obstore.
 
-Writing is create-only (``If-None-Match: *`` in S3, a hard link in a folder), so that of two writers one wins and a
-killed one leaves nothing under a final name. Credentials come from where the clouds' own tools take them: environment
-variables (``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL``, …), instance metadata, a web-identity file.
+Writing into a bucket is create-only (``If-None-Match: *``), so that of two writers one wins; an upload that breaks off
+leaves no object. Credentials come from where the clouds' own tools take them: environment variables
+(``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL``, …), instance metadata, a web-identity file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
+import re
+import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
+from tracker.books.folder import FolderStore
 from tracker.books.interface import BooksRefused, BookStore, BooksUnavailable
 
 SCHEMES = ("file", "s3", "gs", "az", "azure", "abfs", "abfss", "https")
 _DOWNLOADS = 16
+#: Enough for a few refused connections and a service that asks for patience; then somebody wants to know.
+_CONNECT = timedelta(seconds=5)
 _TIMEOUT = timedelta(seconds=30)
 _RETRY_FOR = timedelta(seconds=60)
 _MAX_RETRIES = 5
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_STATUS = re.compile(r"status code: (\d{3})")
+_NO_BUCKET = (
+    "there is no such bucket",
+    "Create it, or mend books.url.",
+)
+_UNKNOWN = (
+    "the credentials are not accepted",
+    "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or what your cloud uses), and check AWS_REGION.",
+)
+_DENIED = (
+    "access is denied",
+    "Allow listing, reading and creating objects there, and removing them under entries/, coverage/ and emissions/.",
+)
+_UNREACHABLE = (
+    "the service cannot be reached",
+    "Check the network, the address (AWS_ENDPOINT_URL) and that credentials are set, and try again.",
+)
+_FULL = (
+    "the store is full",
+    "Free space there, and try again: nothing was half written.",
+)
+#: What a service's answer means, by its code and else by its HTTP status.
+_MEANS = {
+    "NoSuchBucket": _NO_BUCKET,
+    "ContainerNotFound": _NO_BUCKET,
+    "InvalidAccessKeyId": _UNKNOWN,
+    "SignatureDoesNotMatch": _UNKNOWN,
+    "AuthenticationFailed": _UNKNOWN,
+    "ExpiredToken": _UNKNOWN,
+    "AccessDenied": _DENIED,
+    "QuotaExceeded": _FULL,
+    "XMinioStorageFull": _FULL,
+    "401": _UNKNOWN,
+    "403": _DENIED,
+    "507": _FULL,
+}
 
 
 def open_store(url: str, cache: Path | None = None, *, create: bool = False) -> BookStore:
@@ -34,13 +75,9 @@ def open_store(url: str, cache: Path | None = None, *, create: bool = False) -> 
             f"{url!r} is no address of books.", "Name a folder, or s3://bucket/prefix, gs://… or az://… (books.url)."
         )
     if scheme == "file":
-        return ObjectStore(_folder(url), create=create)
+        path = Path(unquote(urlsplit(url).path)) if url.startswith("file://") else Path(url)
+        return FolderStore(path.absolute(), create=create)
     return ObjectStore(url, cache or _default_cache(url))
-
-
-def _folder(url: str) -> str:
-    path = Path(unquote(urlsplit(url).path)) if url.startswith("file://") else Path(url)
-    return f"file://{quote(str(path.absolute()))}"
 
 
 def _default_cache(url: str) -> Path:
@@ -49,27 +86,23 @@ def _default_cache(url: str) -> Path:
 
 
 class ObjectStore(BookStore):
-    """Any store that obstore opens."""
+    """A bucket, or a prefix of one."""
 
-    def __init__(self, url: str, cache: Path | None = None, *, create: bool = False) -> None:
+    def __init__(self, url: str, cache: Path) -> None:
         from obstore.store import from_url  # noqa: PLC0415 - 16 MB that only commands of the books need
 
         self.url = url
         self._cache = cache
-        self._root = Path(unquote(urlsplit(url).path)) if url.startswith("file://") else None
-        if self._root is not None and not create and not self._root.is_dir():
-            raise BooksRefused(f"There is no folder {self._root}.", "Create it, or mend books.url.")
         try:
-            if self._root is not None:
-                self._store = from_url(url, mkdir=create)
-            else:
-                self._store = from_url(
-                    url,
-                    client_options={"timeout": _TIMEOUT, "allow_http": _http_endpoint()},
-                    retry_config={"max_retries": _MAX_RETRIES, "retry_timeout": _RETRY_FOR},
-                )
+            self._store = from_url(
+                url,
+                client_options={"timeout": _TIMEOUT, "connect_timeout": _CONNECT, "allow_http": _http_endpoint()},
+                retry_config={"max_retries": _MAX_RETRIES, "retry_timeout": _RETRY_FOR},
+            )
         except Exception as error:
-            raise BooksRefused(f"The books at {url} cannot be opened: {_why(error)}.", "Check books.url.") from error
+            raise BooksRefused(f"The books at {url} cannot be opened: {_first_line(error)}.", "Check books.url.") from (
+                error
+            )
 
     def names(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         import obstore  # noqa: PLC0415 - as above
@@ -80,8 +113,6 @@ class ObjectStore(BookStore):
                 for chunk in obstore.list(self._store, prefix or None)
                 for meta in chunk
             ]
-        except FileNotFoundError:
-            found = []
         except Exception as error:
             raise self._unavailable("listed", prefix, error) from error
         yield from sorted(found)
@@ -91,7 +122,9 @@ class ObjectStore(BookStore):
 
         try:
             return obstore.get(self._store, name).bytes().to_bytes()
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if _cause(error) is not None:  # it is the bucket that is not there
+                raise self._unavailable("read", name, error) from error
             return None
         except Exception as error:
             raise self._unavailable("read", name, error) from error
@@ -119,10 +152,7 @@ class ObjectStore(BookStore):
             raise self._unavailable("removed", name, error) from error
 
     def local(self, names: Sequence[str]) -> list[Path]:
-        if self._root is not None:
-            return [self._root / name for name in names]
-        cache = self._cache or _default_cache(self.url)
-        paths = [cache / name for name in names]
+        paths = [self._cache / name for name in names]
         missing = [(name, path) for name, path in zip(names, paths, strict=True) if not path.exists()]
         with ThreadPoolExecutor(_DOWNLOADS) as pool:
             for _ in pool.map(lambda each: self._download(*each), missing):
@@ -134,24 +164,41 @@ class ObjectStore(BookStore):
         content = self.read(name)
         if content is None:
             raise BooksUnavailable(f"{name} vanished from {self.url} while it was read.", "Try again.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
-            part.write(content)
-        Path(part.name).replace(path)
+        part = path.with_name(f".{uuid.uuid4().hex}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(content)
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise BooksUnavailable(
+                f"The cache {self._cache} cannot be written: {error.strerror}.",
+                "Free space there, or name another folder in books.cache.",
+            ) from error
 
     def _unavailable(self, what: str, name: str, error: Exception) -> BooksUnavailable:
-        return BooksUnavailable(
-            f"{name or 'The books'} cannot be {what} at {self.url}: {_why(error)}.",
-            "Check the address, the credentials and the space left, and try again.",
-        )
+        cause, remedy = _cause(error) or (_first_line(error), "Check the address and the credentials, and try again.")
+        return BooksUnavailable(f"{name or 'The books'} cannot be {what} at {self.url}: {cause}.", remedy)
 
 
 def _http_endpoint() -> bool:
     """An S3 server without TLS, on loopback or in a private network, that the operator named."""
-    return os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", "")).startswith("http://")
+    return any(
+        os.environ.get(name, "").startswith("http://")
+        for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AZURE_STORAGE_ENDPOINT")
+    )
 
 
-def _why(error: Exception) -> str:
-    """The first line of what obstore says; below it come dumps of its own state."""
+def _cause(error: Exception) -> tuple[str, str] | None:
+    """What a known failure means and what to do about it."""
+    said = str(error)
+    answers = [found[1] for pattern in (_CODE, _STATUS) if (found := pattern.search(said))]
+    if not answers and not isinstance(error, FileNotFoundError):
+        return _UNREACHABLE  # no service answered
+    return next((_MEANS[answer] for answer in answers if answer in _MEANS), None)
+
+
+def _first_line(error: Exception) -> str:
+    """Of what obstore says; below it come dumps of its own state."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".")[:300] if lines else type(error).__name__
