@@ -7,143 +7,25 @@ empty. ``README.md`` beside this file shows the same tables in other engines.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from tracker.books.interface import BooksDamaged
+from tracker.books.interface import BooksDamaged, BooksRefused
 from tracker.books.names import DAY_H, LakeFile, date_of
-from tracker.core.hours import HOUR_S, HourEmission, HourEntry, HourState, NodeFacts
-
-SCHEMA_VERSION = 1
-Row = tuple[Any, ...]
-
-_NODE = (("hour_s", "BIGINT"), ("hostname", "VARCHAR"), ("ledger", "VARCHAR"), ("cluster", "VARCHAR"))
-_WORKLOAD = tuple(
-    (name, "VARCHAR")
-    for name in (
-        "workload",
-        "kind",
-        "name",
-        "namespace",
-        "pod",
-        "container",
-        "user",
-        "job",
-        "queue",
-        "cost_centre",
-        "run",
-        "team",
-        "project",
-        "phase",
-    )
+from tracker.books.schema import (
+    SCHEMA_VERSION,
+    SCHEMAS,
+    Row,
+    content_sha256,
+    coverage_rows,
+    emission_rows,
+    entry_rows,
 )
-#: Columns and their DuckDB types, in the order of the file. Texts that are not known are empty, never null.
-SCHEMAS: dict[str, tuple[tuple[str, str], ...]] = {
-    "entries": (
-        *_NODE,
-        ("site", "VARCHAR"),
-        ("grid_zone", "VARCHAR"),  # of the catalogue; empty: nobody set it
-        ("component", "VARCHAR"),  # gpu | cpu | dram | other
-        ("device", "VARCHAR"),
-        ("device_model", "VARCHAR"),
-        *_WORKLOAD,
-        ("method", "VARCHAR"),  # measured | modelled | simulated
-        ("energy_uj", "BIGINT"),
-        ("idle_uj", "BIGINT"),  # the part of energy_uj below the idle floor
-        ("held_ms", "BIGINT"),
-    ),
-    "coverage": (
-        *_NODE,
-        ("site", "VARCHAR"),
-        ("component", "VARCHAR"),
-        ("device", "VARCHAR"),
-        ("state", "VARCHAR"),  # covered, or the reason of a gap
-        ("duration_ms", "BIGINT"),
-    ),
-    "emissions": (
-        *_NODE,
-        ("workload", "VARCHAR"),
-        ("kind", "VARCHAR"),
-        ("team", "VARCHAR"),
-        ("project", "VARCHAR"),
-        ("basis", "VARCHAR"),
-        ("factor_id", "VARCHAR"),
-        ("pue_permille", "BIGINT"),
-        ("emissions_ug", "BIGINT"),
-    ),
-}
+from tracker.core.hours import HOUR_S, NodeFacts
 
-
-def entry_rows(node: NodeFacts, entries: Iterable[HourEntry]) -> list[Row]:
-    return [
-        (
-            each.hour_s,
-            node.hostname,
-            node.ledger,
-            node.cluster,
-            node.site,
-            node.zone,
-            str(each.component),
-            each.device,
-            each.model,
-            each.workload.key,
-            str(each.workload.kind),
-            each.workload.name,
-            each.workload.namespace,
-            each.workload.pod,
-            each.workload.container,
-            each.workload.user,
-            each.workload.job,
-            each.workload.queue,
-            each.workload.cost_centre,
-            each.workload.run,
-            each.workload.team,
-            each.workload.project,
-            each.workload.phase,
-            str(each.method),
-            each.energy_uj,
-            each.idle_uj,
-            each.held_ms,
-        )
-        for each in entries
-    ]
-
-
-def coverage_rows(node: NodeFacts, states: Iterable[HourState]) -> list[Row]:
-    head = (node.hostname, node.ledger, node.cluster, node.site)
-    return [(s.hour_s, *head, str(s.component), s.device, s.state, s.duration_ms) for s in states]
-
-
-def emission_rows(node: NodeFacts, emissions: Iterable[HourEmission]) -> list[Row]:
-    head = (node.hostname, node.ledger, node.cluster)
-    return [
-        (
-            e.hour_s,
-            *head,
-            e.workload.key,
-            str(e.workload.kind),
-            e.workload.team,
-            e.workload.project,
-            e.basis,
-            e.factor_id,
-            e.pue_permille,
-            e.emissions_ug,
-        )
-        for e in emissions
-    ]
-
-
-def content_sha256(kind: str, rows: Iterable[Row]) -> str:
-    """Of the rows in their order of writing, as JSON lines: the same for the same rows for ever."""
-    digest = hashlib.sha256(f"{kind}/{SCHEMA_VERSION}\n".encode())
-    for row in sorted(rows):
-        digest.update(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
-        digest.update(b"\n")
-    return digest.hexdigest()
+__all__ = ["SCHEMAS", "SCHEMA_VERSION", "Row", "content_sha256", "coverage_rows", "emission_rows", "entry_rows"]
 
 
 def file_for(kind: str, node: NodeFacts, start_s: int, end_s: int, sha256: str) -> LakeFile:
@@ -184,25 +66,92 @@ def to_parquet(kind: str, node: NodeFacts, rows: Sequence[Row], sha256: str) -> 
 
 
 def read_rows(kind: str, path: Path) -> list[Row]:
-    """All rows of one file, in the columns of this version. Raises BooksDamaged."""
+    """All rows of one file, in the columns of this version. Raises BooksDamaged, or BooksRefused for a newer schema."""
     import duckdb  # noqa: PLC0415 - as above
 
+    refuse_newer([path])
+    names = ", ".join(_present(name, kind_of) for name, kind_of in SCHEMAS[kind])
     try:
         with duckdb.connect() as connection:
-            connection.execute(f"CREATE VIEW part AS SELECT * FROM {scan(kind, [path])}")  # noqa: S608 - quoted
-            names = ", ".join(_quoted(name) for name, _ in SCHEMAS[kind])
-            return [tuple(row) for row in connection.execute(f"SELECT {names} FROM part").fetchall()]  # noqa: S608 - ditto
+            return connection.execute(f"SELECT {names} FROM {scan(kind, [path])}").fetchall()  # noqa: S608 - quoted
     except duckdb.Error as error:
         raise damaged(path, error) from error
 
 
-def scan(kind: str, paths: Sequence[Path]) -> str:
-    """A table expression over files: their columns of this version, those that older files lack empty."""
+def rows_in(kind: str, content: bytes, name: str) -> list[Row]:
+    """The same of a file's content. ``name`` is said in errors."""
+    with _spilled(content, name) as path:
+        return read_rows(kind, path)
+
+
+@contextmanager
+def _spilled(content: bytes, name: str) -> Iterator[Path]:
+    """A file that DuckDB can read; errors speak of the one in the books."""
+    with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
+        path = Path(folder) / "part.parquet"
+        path.write_bytes(content)
+        try:
+            yield path
+        except (BooksDamaged, BooksRefused) as error:
+            raise type(error)(error.sentence.replace(str(path), name), error.remedy) from error
+
+
+def about(path: Path) -> dict[str, str]:
+    """What a file says of itself: "wattledger.schema", ".software", ".hostname", ".ledger", ".rows_sha256". Raises
+    BooksDamaged."""
+    return _abouts([path])[str(path)]
+
+
+def about_content(content: bytes, name: str) -> dict[str, str]:
+    """The same of a file's content. ``name`` is said in errors."""
+    with _spilled(content, name) as path:
+        return about(path)
+
+
+def refuse_newer(paths: Sequence[Path]) -> None:
+    """Raises BooksRefused for a file of a schema that is not known here, BooksDamaged for one that has none."""
+    for path, said in _abouts(paths).items():
+        kind, _, version = said.get("wattledger.schema", "").partition("/")
+        if kind not in SCHEMAS or not version.isdecimal():
+            raise BooksDamaged(f"{path} is no file of these books.", "Move it out of the folder of the books.")
+        if int(version) > SCHEMA_VERSION:
+            raise BooksRefused(
+                f"{path} has schema {version} of {kind}; this wattledger knows schemas up to {SCHEMA_VERSION}.",
+                "Upgrade wattledger.",
+            )
+
+
+def _abouts(paths: Sequence[Path]) -> dict[str, dict[str, str]]:
+    import duckdb  # noqa: PLC0415 - as above
+
+    found: dict[str, dict[str, str]] = {str(path): {} for path in paths}
     if not paths:
-        empty = ", ".join(f"NULL::{kind_of} AS {_quoted(name)}" for name, kind_of in SCHEMAS[kind])
-        return f"(SELECT {empty} WHERE false)"
+        return found
     files = ", ".join(_literal(str(path)) for path in paths)
-    return f"read_parquet([{files}], union_by_name = true, hive_partitioning = false)"
+    try:
+        with duckdb.connect() as connection:
+            asked = f"SELECT file_name, key, value FROM parquet_kv_metadata([{files}])"  # noqa: S608 - quoted
+            for path, key, value in connection.execute(asked).fetchall():
+                found[path][key.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
+    except duckdb.Error as error:
+        raise damaged(paths[0] if len(paths) == 1 else "A file of the books", error) from error
+    return found
+
+
+def scan(kind: str, paths: Sequence[Path]) -> str:
+    """A table expression over files with all columns of this version. A column that older files lack is null there,
+    and is to be taken as empty."""
+    empty = ", ".join(f"NULL::{kind_of} AS {_quoted(name)}" for name, kind_of in SCHEMAS[kind])
+    none = f"SELECT {empty} WHERE false"
+    if not paths:
+        return f"({none})"
+    files = ", ".join(_literal(str(path)) for path in paths)
+    read = f"read_parquet([{files}], union_by_name = true, hive_partitioning = false)"
+    return f"({none} UNION ALL BY NAME SELECT * FROM {read})"  # noqa: S608 - quoted
+
+
+def _present(name: str, kind_of: str) -> str:
+    return f"coalesce({_quoted(name)}, '')" if kind_of == "VARCHAR" else _quoted(name)
 
 
 def damaged(path: Path | str, error: Exception) -> BooksDamaged:

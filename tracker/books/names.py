@@ -34,10 +34,9 @@ class LakeFile:
 
     @property
     def name(self) -> str:
-        month, day = self.date[:7], self.date[8:]
         span = "day" if self.whole else f"h{self.from_h:02}_{self.to_h:02}"
-        host = quote(self.hostname, safe="")
-        return f"{self.kind}/month={month}/day={day}/{host}-{self.ledger}-{span}-{self.sha16}.parquet"
+        host = quoted(self.hostname)
+        return f"{day_prefix(self.kind, self.date)}{host}-{self.ledger}-{span}-{self.sha16}.parquet"
 
     @property
     def start_s(self) -> int:
@@ -46,6 +45,12 @@ class LakeFile:
     @property
     def end_s(self) -> int:
         return day_start_s(self.date) + self.to_h * HOUR_S
+
+
+def quoted(text: str) -> str:
+    """As a part of a name: no slash in it and no dot before it, where it would be hidden or another folder."""
+    safe = quote(text, safe="")
+    return safe.replace(".", "%2E", 1) if safe.startswith(".") else safe
 
 
 def day_start_s(date: str) -> int:
@@ -85,6 +90,11 @@ def prefixes(kind: str, start_s: int, end_s: int) -> tuple[str, ...]:
         months.append(f"{kind}/month={at:%Y-%m}/")
         at = (at + timedelta(days=32)).replace(day=1)
     return tuple(months)
+
+
+def day_prefix(kind: str, date: str) -> str:
+    """Where the files of one UTC day lie."""
+    return f"{kind}/month={date[:7]}/day={date[8:]}/"
 
 
 @dataclass(frozen=True, slots=True)
