@@ -22,6 +22,7 @@ COMMANDS = {
     "job": ("tracker.cli.job", "job", "Say what a Slurm job has used."),
     "estimate": ("tracker.cli.estimate", "estimate", "Estimate energy and emissions from device-hours or kWh."),
     "grid": ("tracker.cli.grid", "grid", "Say what a kWh weighs and from where; read, carry and forecast factors."),
+    "ship": ("tracker.cli.ship", "ship", "Put the node's closed hours into the fleet's books."),
     "config": ("tracker.cli.config", "config", "Show or check the configuration."),
 }
 

@@ -1,0 +1,175 @@
+"""What ``wattledger ship`` does once: from the ledger, the factor store and the configuration into the books."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tracker import __version__, clock
+from tracker.books.factorfiles import record_factors
+from tracker.books.interface import BookStore
+from tracker.books.shelf import DAY_S
+from tracker.books.shipping import Hours, Shipped, ship
+from tracker.books.sites import SiteFacts, record_site
+from tracker.books.store import open_store
+from tracker.config import Config
+from tracker.config.books import Books
+from tracker.config.pue import statements
+from tracker.core.errors import WattledgerError
+from tracker.core.hours import NodeFacts
+from tracker.core.known import FactorRecord
+from tracker.core.units import NS_PER_S
+from tracker.grid.bundle import encode_bundle
+from tracker.grid.store_reader import FactorReader
+from tracker.grid_wiring import node_zone, store_path
+from tracker.ledger.files import LEDGER_FILE
+from tracker.ledger.hours import Head, days_of, head_of, hours_of
+
+#: Days that are compared with the ledger though nothing of them is missing.
+_CHECKED_S = 2 * DAY_S
+#: How far the daemon's runs look back for what is missing; its first run after a start looks at everything.
+_DUE_DAYS = 4
+#: The daemon ships factors this often: in a fleet every file counts.
+_FACTORS_S = DAY_S
+#: Factor records in one bundle, some ten megabytes.
+_RECORDS = 10_000
+_EVER_S = 2**62
+_STATE_FILE = "shipped-factors.json"
+_LOCK_FILE = ".ship.lock"
+
+Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """``check``: compare everything. ``due``: only what is new in the last days."""
+
+    check: bool = False
+    due: bool = False
+
+
+def ship_node(config: Config, url: str | None, wanted: Wanted, tell: Tell) -> tuple[Shipped, str]:
+    """What was done, and where the books are. Raises WattledgerError: nothing is half written then."""
+    ledger = config.node.state_dir / LEDGER_FILE
+    head = head_of(ledger)
+    store = books_of(config, url)
+    with _alone(config.node.state_dir):
+        node = _node(config, head)
+        now_s = clock.now().wall_ns // NS_PER_S
+        factors = _record_factors(config, store, now_s, due=wanted.due)
+        site = record_site(store, _site(config, node, now_s))
+        done = _ship_hours(ledger, head, store, node, wanted, tell)
+    done.created[:0] = [*factors, *([site] if site else [])]
+    if head.closed_s > now_s + DAY_S:
+        done.notes.append(
+            f"The ledger reaches {(head.closed_s - now_s) // DAY_S} days into the future: a clock was wrong. Its hours "
+            "are shipped as they are."
+        )
+    return done, store.url
+
+
+def books_of(config: Config, url: str | None) -> BookStore:
+    """The books at this address, or at books.url, or the node's own folder. A folder is made if the one above it is
+    there. Raises BooksRefused, BooksUnavailable."""
+    settings: Books = getattr(config, "books", Books())
+    address = url or settings.url or str(config.node.state_dir / "books")
+    create = "://" not in address and Path(address).absolute().parent.is_dir()
+    return open_store(address, settings.cache, create=create)
+
+
+def _ship_hours(ledger: Path, head: Head, store: BookStore, node: NodeFacts, wanted: Wanted, tell: Tell) -> Shipped:
+    if head.first_s is None:
+        return Shipped()
+    start_s = head.first_s // DAY_S * DAY_S
+    if wanted.due:
+        start_s = max(start_s, (head.closed_s // DAY_S - _DUE_DAYS) * DAY_S)
+    check_from_s = 0 if wanted.check else _EVER_S if wanted.due else head.closed_s - _CHECKED_S
+
+    def read(start_s: int, end_s: int) -> Hours:
+        hours = hours_of(ledger, head.identity, start_s, end_s)
+        return hours.entries, hours.states, hours.emissions
+
+    days = days_of(ledger, start_s, head.closed_s)
+    return ship(store, node, days, head.closed_s, read, check_from_s=check_from_s, tell=tell)
+
+
+def _node(config: Config, head: Head) -> NodeFacts:
+    zone = "" if config.here.zone is None else node_zone(config).code
+    return NodeFacts(
+        config.node.hostname, head.identity, config.node.cluster, config.node.site, zone, version=__version__
+    )
+
+
+def _site(config: Config, node: NodeFacts, now_s: int) -> SiteFacts:
+    here = config.here
+    return SiteFacts(
+        site=node.site,
+        zone=node.zone,
+        timezone=here.timezone,
+        control=here.control,
+        operational_control=here.operational_control,
+        colo_overhead=here.colo_overhead,
+        pue=statements(here),
+        hostname=node.hostname,
+        ledger=node.ledger,
+        recorded_at_s=now_s,
+    )
+
+
+def _record_factors(config: Config, store: BookStore, now_s: int, *, due: bool) -> list[str]:
+    """Records that this node has learnt since it last shipped some, by their number. A state that is lost costs
+    nothing but a file that says again what the books know."""
+    path = config.node.state_dir / _STATE_FILE
+    state = _read_state(path)
+    number, at_s = state.get(store.url, (0, 0))
+    if due and now_s - at_s < _FACTORS_S:
+        return []
+    with FactorReader(store_path(config)) as reader:
+        known = reader.records(reader.zones(), 0, _EVER_S)
+    fresh = sorted((each for each in known if each.number > number), key=lambda each: each.number)
+    names = [record_factors(store, encode_bundle(some)) for some in _in_parts(fresh)]
+    last = fresh[-1].number if fresh else number
+    with suppress(OSError):
+        _write_state(path, {**state, store.url: (last, now_s)})
+    return [name for name in names if name is not None]
+
+
+def _in_parts(records: list[FactorRecord]) -> Iterator[list[FactorRecord]]:
+    for start in range(0, len(records), _RECORDS):
+        yield records[start : start + _RECORDS]
+
+
+def _read_state(path: Path) -> dict[str, tuple[int, int]]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, tuple[int, int]])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+
+
+def _write_state(path: Path, state: dict[str, tuple[int, int]]) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_bytes(msgspec.json.encode(state))
+    part.replace(path)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two runs at once would ship the same hours in different pieces. Where the folder may not be written (somebody
+    else's ledger), there is no lock; the books refuse what contradicts."""
+    try:
+        lock = (folder / _LOCK_FILE).open("ab")
+    except OSError:
+        yield
+        return
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise WattledgerError("Another wattledger ship of this ledger is running.", "Wait for its end.") from error
+        yield
