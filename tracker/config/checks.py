@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+from tracker.config.book_checks import check_books
 from tracker.config.decode import in_words, nearest
 from tracker.config.layers import KeyPath, Layers
 from tracker.config.schema import Config, Duration, Site
@@ -35,6 +36,7 @@ def check(config: Config, layers: Layers) -> None:
         )
     _check_numbers(config, layers)
     _check_web(config, layers)
+    check_books(config, layers, _check_timezone)
 
 
 def _check_node(config: Config, layers: Layers) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from tracker.config.books import Books
 from tracker.core.units import MW_PER_W, NS_PER_S
 
 #: The name in a chain for what ships; it is always there, so that writing it changes nothing.
@@ -144,10 +145,19 @@ class Embodied(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     source: str = ""  # where these figures are from
 
 
+class GridLoss(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[accounting.grid_loss]: losses between power stations and the meter, for Scope 3 category 3."""
+
+    ratio: float | None = None  # such as 0.041; None: not stated, and none are added
+    form: Literal["of_delivered", "of_generated"] = "of_delivered"  # as in core/accounting.py
+    source: str = ""  # who says so and of when
+
+
 class Accounting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     location_factor: Literal["annual", "hourly"] = "annual"  # what the counters go by; the other one is shown beside
     instruments_file: str = ""  # certificates, contracts, supplier rates: grid/instruments.py
     embodied: Embodied = Embodied()
+    grid_loss: GridLoss = GridLoss()
 
 
 class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -185,6 +195,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     workloads: Workloads = Workloads()
     grid: Grid = Grid()
     accounting: Accounting = Accounting()
+    books: Books = Books()
     web: Web = Web()
     idle: Idle = Idle()
     log: LogSettings = LogSettings()
