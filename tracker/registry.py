@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracker.exports import as_codecarbon, as_csv, as_focus, as_json, as_parquet
+from tracker.exports import as_codecarbon, as_csv, as_focus, as_json, as_parquet, as_xlsx
 from tracker.exports.interface import Exporter
 from tracker.grid import electricitymaps, energycharts, file, neso, profile, rte, watttime
 from tracker.grid.interface import LiveProvider
@@ -50,6 +50,7 @@ LIVE: dict[str, tuple[type[LiveProvider], type]] = {
 #: Formats of a statement, by what ``--format`` takes.
 EXPORTS: dict[str, type[Exporter]] = {
     as_csv.CsvExporter.name: as_csv.CsvExporter,
+    as_xlsx.XlsxExporter.name: as_xlsx.XlsxExporter,
     as_json.JsonExporter.name: as_json.JsonExporter,
     as_parquet.ParquetExporter.name: as_parquet.ParquetExporter,
     as_focus.FocusExporter.name: as_focus.FocusExporter,

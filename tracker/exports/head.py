@@ -57,22 +57,34 @@ def head(statement: Statement) -> dict[str, Any]:
         "filters": [{"name": name, "value": value} for name, value in statement.filters],
         "location_method": statement.location_method,
         "method": [{"title": title, "text": text} for title, text in statement.method],
-        "factors": [_factor(each) for each in statement.factors],
-        "coverage": [_coverage(each) for each in statement.coverage],
-        "reconciliation": [
-            {
-                "what": each.what,
-                "ours_kwh": _number(each.ours_wh, _WH_PLACES),
-                "theirs_kwh": _number(each.theirs_wh, _WH_PLACES),
-                "explanation": each.explanation,
-            }
-            for each in statement.reconciliation
-        ],
+        "factors": factors(statement),
+        "coverage": coverage(statement),
+        "reconciliation": reconciliation(statement),
         "checks": statement.checks,
         "inputs": statement.inputs,
         "days": [{"date": each.date, **_amounts(each.amounts)} for each in statement.days],
         "months": [{"month": month, **_amounts(amounts)} for month, amounts in statement.months],
     }
+
+
+def factors(statement: Statement) -> list[dict[str, Any]]:
+    return [_factor(each) for each in statement.factors]
+
+
+def coverage(statement: Statement) -> list[dict[str, Any]]:
+    return [_coverage(each) for each in statement.coverage]
+
+
+def reconciliation(statement: Statement) -> list[dict[str, Any]]:
+    return [
+        {
+            "what": each.what,
+            "ours_kwh": _number(each.ours_wh, _WH_PLACES),
+            "theirs_kwh": _number(each.theirs_wh, _WH_PLACES),
+            "explanation": each.explanation,
+        }
+        for each in statement.reconciliation
+    ]
 
 
 def _number(value: int | None, places: int) -> Decimal | None:

@@ -1,0 +1,88 @@
+"""What fits on one page of a statement: sums of its printed rows by scope, by team and by month.
+
+Sums of integers that are printed already; nothing is rounded here but tonnes, whose columns foot by ``core.footing``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tracker.core.footing import foot
+from tracker.core.statement import Amounts, Statement
+from tracker.exports.columns import added
+
+NOT_DECLARED = "(not declared)"
+G_PER_KG = 1000
+TREND_MONTHS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    name: str
+    amounts: Amounts
+
+
+def by_scope(statement: Statement) -> list[Part]:
+    """Electricity by the scope in which it is booked; supply of fuel and grid losses are in ``upstream_g``."""
+    parts: dict[tuple[str, str], Amounts] = {}
+    for row in statement.rows:
+        key = (row.scope, row.category)
+        parts[key] = added(parts.get(key), row.amounts)
+    return [Part(scope_name(*key), parts[key]) for key in sorted(parts)]
+
+
+def scope_name(scope: str, category: str) -> str:
+    return f"Scope {scope}, category {category}" if category else f"Scope {scope}"
+
+
+def team_dimension(statement: Statement) -> str:
+    """What the page tells apart: teams, or whatever comes first in the grouping."""
+    return "team" if "team" in statement.group_by else (*statement.group_by, "team")[0]
+
+
+def by_team(statement: Statement, limit: int = 12) -> list[Part]:
+    """The largest by energy; where there are more than ``limit``, the last part is all others."""
+    dimension = team_dimension(statement)
+    place = statement.group_by.index(dimension) if dimension in statement.group_by else None
+    parts: dict[str, Amounts] = {}
+    for row in statement.rows:
+        name = (row.key[place] if place is not None else "") or NOT_DECLARED
+        parts[name] = added(parts.get(name), row.amounts)
+    ordered = sorted(parts, key=lambda name: (-parts[name].energy_facility_wh, name))
+    if len(ordered) <= limit:
+        return [Part(name, parts[name]) for name in ordered]
+    shown, others = ordered[: limit - 1], ordered[limit - 1 :]
+    rest = total(parts[name] for name in others)
+    return [*(Part(name, parts[name]) for name in shown), *([Part(f"{len(others)} others", rest)] if rest else [])]
+
+
+def total(each: Iterable[Amounts]) -> Amounts | None:
+    """None: of nothing."""
+    summed: Amounts | None = None
+    for amounts in each:
+        summed = added(summed, amounts)
+    return summed
+
+
+def trend(statement: Statement) -> list[Part]:
+    """Up to twelve months, this one the last."""
+    before = [Part(month, amounts) for month, amounts in sorted(statement.months) if month < statement.period.month]
+    return [*before[-(TREND_MONTHS - 1) :], Part(statement.period.month, statement.total.amounts)]
+
+
+def tonnes_kg(values_g: Sequence[int | None], total_g: int | None) -> tuple[int | None, list[int | None]]:
+    """The total and its parts in kg, which are thousandths of a tonne, adding up; None stays None."""
+    known = [value for value in values_g if value is not None]
+    if total_g is None:
+        return None, [None] * len(values_g)
+    if sum(known) != total_g:  # parts that are no partition of the total have nothing to add up to
+        return foot([total_g], G_PER_KG)[0], [None if v is None else foot([v], G_PER_KG)[0] for v in values_g]
+    printed_total, printed = foot(known, G_PER_KG)
+    rest = iter(printed)
+    return printed_total, [None if value is None else next(rest) for value in values_g]
+
+
+def ppm(part: int, whole: int) -> int | None:
+    """None: nothing to divide by."""
+    return (2_000_000 * part + whole) // (2 * whole) if whole > 0 else None
