@@ -1,0 +1,150 @@
+"""Each file of the lake by itself: can it be read, is it what was shipped, and does it say what its name says.
+
+Files are read from the store and not from its cache: a copy that was good says nothing about the original.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tracker.books.finding import BooksFinding, some, utc
+from tracker.books.interface import BookStore, BooksUnavailable
+from tracker.books.lake import scan
+from tracker.books.names import LakeFile
+from tracker.books.schema import SCHEMA_VERSION, SCHEMAS, Row, content_sha256
+from tracker.core.hours import HOUR_S
+from tracker.core.model import Level
+
+#: One file that cannot be read is a finding; so many in a row are a store that is gone.
+_GONE = 3
+_AGAIN = (
+    "Move it out of the books and ship its hours again from {host}: wattledger ship. "
+    "If a closed month was made from it, restore it from a copy of the books instead."
+)
+_SANE = {
+    "entries": "energy_uj < 0 OR idle_uj < 0 OR idle_uj > energy_uj OR held_ms < 0",
+    "coverage": "duration_ms < 0",
+    "emissions": "emissions_ug < 0 OR pue_permille < 1000",
+}
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads files into the table ``part`` of a DuckDB connection. ``folder``: for one copy at a time."""
+
+    store: BookStore
+    connection: Any  # duckdb.DuckDBPyConnection: the library is loaded by whoever opens it
+    folder: Path
+    _failed: int = 0
+
+    def check(self, file: LakeFile) -> Iterator[BooksFinding]:
+        """What is wrong with it. Without a finding of ``Level.FAIL`` its rows are in ``part``. Raises BooksUnavailable
+        if nothing can be read any more."""
+        try:
+            content = self.store.read(file.name)
+        except BooksUnavailable as error:
+            self._failed += 1
+            if self._failed >= _GONE:
+                raise
+            yield BooksFinding(Level.FAIL, "unreadable", file.name, error.sentence, error.remedy)
+            return
+        self._failed = 0
+        if content is None:
+            message = "It was listed and is gone: something removes files while they are verified."
+            yield BooksFinding(Level.WARN, "unreadable", file.name, message, "Run it again.")
+            return
+        path = self.folder / "part.parquet"
+        path.write_bytes(content)
+        yield from _checked(self.connection, file, path)
+
+    def rows(self) -> list[Row]:
+        """Of the file that was checked last, and is good."""
+        rows: list[Row] = self.connection.execute("SELECT * FROM part").fetchall()
+        return rows
+
+
+def _checked(connection: Any, file: LakeFile, path: Path) -> Iterator[BooksFinding]:
+    import duckdb  # noqa: PLC0415 - 60 MB that only commands of the books need
+
+    connection.execute("DROP TABLE IF EXISTS part")
+    try:
+        about = _about(connection, path)
+        newer = _newer(file.kind, about.get("wattledger.schema", ""))
+        if newer:
+            yield BooksFinding(Level.FAIL, "schema", file.name, newer, "Verify with a newer wattledger.")
+            return
+        columns = ", ".join(_column(name, kind_of) for name, kind_of in SCHEMAS[file.kind])
+        select = f"SELECT {columns} FROM {scan(file.kind, [path])}"  # noqa: S608 - names of the schema, a path of ours
+        connection.execute(f"CREATE TEMP TABLE part AS {select}")
+        empty = " OR ".join(f'"{name}" IS NULL' for name, _ in SCHEMAS[file.kind])
+        empty_rows = connection.execute(f"SELECT count(*) FROM part WHERE {empty}").fetchone()[0]  # noqa: S608 - ditto
+        rows = connection.execute("SELECT * FROM part").fetchall()
+    except duckdb.Error as error:
+        first = str(error).replace(str(path), "the file").strip().splitlines()[0][:160]
+        yield _broken(file, "damaged", f"It is truncated or was altered and cannot be read ({first}).")
+        return
+    if empty_rows:
+        yield _broken(file, "altered", f"{empty_rows} rows lack a quantity: no such file was shipped.")
+        return
+    yield from _as_shipped(file, content_sha256(file.kind, rows), about.get("wattledger.rows_sha256", ""))
+    yield from _as_named(connection, file)
+
+
+def _about(connection: Any, path: Path) -> dict[str, str]:
+    found = connection.execute("SELECT key, value FROM parquet_kv_metadata(?)", [str(path)]).fetchall()
+    return {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in found}
+
+
+def _newer(kind: str, schema: str) -> str:
+    """Why the file cannot be judged here; "" if it can."""
+    said, _, version = schema.partition("/")
+    if said == kind and version.isdecimal() and int(version) > SCHEMA_VERSION:
+        return f"It has schema {version} of {kind}; this wattledger knows schemas up to {SCHEMA_VERSION}."
+    return ""
+
+
+def _column(name: str, kind_of: str) -> str:
+    """Texts that an older file lacks are empty, as for every reader of the lake."""
+    return f'coalesce("{name}", \'\') AS "{name}"' if kind_of == "VARCHAR" else f'"{name}"'
+
+
+def _as_shipped(file: LakeFile, sha256: str, said: str) -> Iterator[BooksFinding]:
+    """Its rows give the hash that it carries inside and in its name."""
+    inside, outside = said == sha256, file.sha16 == sha256[:16]
+    if inside and outside:
+        return
+    if inside:
+        yield _broken(file, "renamed", f"Its rows are whole but of another file: they hash to {sha256[:16]}.")
+    elif outside:
+        yield _broken(file, "altered", f"Its rows fit its name and not what it says of itself (sha256 {said[:16]}…).")
+    else:
+        yield _broken(file, "altered", f"Its rows were altered after shipping: they hash to {sha256[:16]}.")
+
+
+def _as_named(connection: Any, file: LakeFile) -> Iterator[BooksFinding]:
+    """Hours, hostname and ledger are those of the name, and no quantity is impossible."""
+    strange = connection.execute(
+        "SELECT DISTINCT hour_s FROM part WHERE hour_s IS NULL OR hour_s < ? OR hour_s >= ? OR hour_s % ? <> 0"
+        " ORDER BY ALL",
+        [file.start_s, file.end_s, HOUR_S],
+    ).fetchall()
+    if strange:
+        hours = some(utc(hour_s) if hour_s is not None else "none" for (hour_s,) in strange)
+        yield _broken(file, "hours", f"It has hours that are not of its name: {hours}.")
+    others = connection.execute(
+        "SELECT DISTINCT hostname, ledger FROM part WHERE hostname <> ? OR ledger[:8] <> ? ORDER BY ALL",
+        [file.hostname, file.ledger],
+    ).fetchall()
+    if others:
+        names = some(f"{hostname} ({ledger[:8]})" for hostname, ledger in others)
+        yield _broken(file, "node", f"It has rows of another node: {names}.")
+    impossible = connection.execute(f"SELECT count(*) FROM part WHERE {_SANE[file.kind]}").fetchone()[0]  # noqa: S608 - constants
+    if impossible:
+        yield _broken(file, "quantities", f"{impossible} rows have a quantity below 0, or parts above their whole.")
+
+
+def _broken(file: LakeFile, check: str, message: str) -> BooksFinding:
+    return BooksFinding(Level.FAIL, check, file.name, message, _AGAIN.format(host=file.hostname))
