@@ -10,7 +10,7 @@ import pytest
 
 from tests.core.test_chain import HOUR, live
 from tests.test_wiring import config_of
-from tracker import clock, registry, wiring
+from tracker import clock, services, wiring
 from tracker.cli.main import main
 from tracker.codecarbon_facts import CodecarbonFacts
 from tracker.core.errors import UsageError
@@ -80,9 +80,9 @@ def test_a_profile_is_given_the_official_factor(folder: Path) -> None:
     assert [(row.value_printed, row.quality_tier) for row in rows] == [("50", 3), ("50", 3)], "EEA's of France"
 
 
-@pytest.mark.parametrize("name", registry.LIVE)
+@pytest.mark.parametrize("name", services.LIVE)
 def test_every_service_has_a_section(folder: Path, name: str) -> None:
-    assert isinstance(config_of(folder, f"[grid.{name}]\n").grid.providers[name], registry.LIVE_OPTIONS[name])
+    assert isinstance(config_of(folder, f"[grid.{name}]\n").grid.providers[name], services.LIVE_OPTIONS[name])
 
 
 def test_nobody_asks_anybody_from_the_daemon() -> None:

@@ -13,7 +13,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from tracker import registry
 from tracker.codecarbon_facts import CodecarbonFacts
 from tracker.config import Config
 from tracker.config.decode import in_words
@@ -155,7 +154,9 @@ def refresher_for(
 
 def _made(name: str, config: Config, ask: Ask) -> LiveProvider:
     """Made of its section, or of its defaults, and of what else its constructor names."""
-    kind, options = registry.LIVE[name]
+    from tracker.services import LIVE  # noqa: PLC0415 - not for a daemon that asks nobody
+
+    kind, options = LIVE[name]
     wanted = inspect.signature(kind).parameters
     parts = {"options": config.grid.providers.get(name) or options(), "ask": ask, "official": _official}
     return kind(**{name: part for name, part in parts.items() if name in wanted})
@@ -180,7 +181,9 @@ def _covers(provider: LiveProvider, zone: Zone) -> Zone | None:
 
 def _not_covered(config: Config, zone: Zone, name: str) -> UsageError:
     """The service does not know this place; those that do are named."""
-    others = [each for each in registry.LIVE if each != name and _would_cover(each, config, zone)]
+    from tracker.services import LIVE  # noqa: PLC0415 - as above
+
+    others = [each for each in LIVE if each != name and _would_cover(each, config, zone)]
     hint = f"Its zone is known to {in_words(others)}" if others else "No provider here knows it"
     keys = (f"grid.zone.{zone.code}.chain", "grid.chain", "grid.provider")
     origin = next((config.origins[key] for key in keys if key in config.origins), "")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from tracker.exports import as_codecarbon, as_csv, as_focus, as_json, as_parquet, as_xlsx
 from tracker.exports.interface import Exporter
-from tracker.grid import electricitymaps, energycharts, file, neso, profile, rte, watttime
-from tracker.grid.interface import LiveProvider
 from tracker.sources import demo, estimate, nvml, rapl
 from tracker.sources.interface import Source
 from tracker.workloads import containers, declaring
@@ -35,18 +33,6 @@ RESOLVERS: tuple[tuple[type[Resolver], type], ...] = (
 #: What names the own pod of a sidecar; used with ``workloads.own_only``, before the others.
 SIDECAR: tuple[type[downward.DownwardResolver], type] = (downward.DownwardResolver, downward.Options)
 
-#: Services that know grid factors of hours, by the name in ``[grid] provider`` and ``chain``, with the type of their
-#: section ``[grid.<name>]``. The tables that ship are no service: they stand behind every chain.
-LIVE: dict[str, tuple[type[LiveProvider], type]] = {
-    electricitymaps.ElectricityMapsProvider.name: (electricitymaps.ElectricityMapsProvider, electricitymaps.Options),
-    watttime.WattTimeProvider.name: (watttime.WattTimeProvider, watttime.Options),
-    neso.Neso.name: (neso.Neso, neso.Options),
-    rte.Rte.name: (rte.Rte, rte.Options),
-    energycharts.EnergyCharts.name: (energycharts.EnergyCharts, energycharts.Options),
-    file.FileProvider.name: (file.FileProvider, file.Options),
-    profile.ProfileProvider.name: (profile.ProfileProvider, profile.Options),
-}
-
 #: Formats of a statement, by what ``--format`` takes.
 EXPORTS: dict[str, type[Exporter]] = {
     as_csv.CsvExporter.name: as_csv.CsvExporter,
@@ -57,7 +43,6 @@ EXPORTS: dict[str, type[Exporter]] = {
     as_codecarbon.CodecarbonExporter.name: as_codecarbon.CodecarbonExporter,
 }
 
-LIVE_OPTIONS: dict[str, type] = {name: options for name, (_, options) in LIVE.items()}
 SOURCE_OPTIONS: dict[str, type] = {source.name: options for source, options in SOURCES}
 RESOLVER_OPTIONS: dict[str, type] = {
     **{resolver.name: options for resolver, options in RESOLVERS},

@@ -37,12 +37,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "memory": ("core", *INTERFACES),  # the agent's little state, under the agent's rules
     "agent": ("core", "bookkeeper", "memory", *INTERFACES),
     "reporter": ("core", "log", "faults"),  # what ticks say in the log
+    "services": ("core", "grid"),  # the registry of services
     "refresher": ("core", "reporter", "grid"),  # a thread around the process that asks services
     "registry": ("core", *WINGS),
     # web.address: how an address is written; grid.zones: which zones there are
-    "config": ("core", "registry", "secrecy", "web.address", "grid.zones"),
+    "config": ("core", "registry", "services", "secrecy", "web.address", "grid.zones"),
     # the half of wiring that is about grids
-    "grid_wiring": ("core", "registry", "config", "codecarbon_facts", "refresher", "reporter", "grid"),
+    "grid_wiring": ("core", "services", "config", "codecarbon_facts", "refresher", "reporter", "grid"),
     "wiring": ("core", "sysfs", "clock", "registry", "config", "agent", "codecarbon_facts", "grid_wiring", *WINGS),
     "app": EVERYTHING,
     "cli": EVERYTHING,
@@ -173,12 +174,13 @@ def the_agent_knows_no_driver_no_sql_and_no_http(modules: Modules) -> Iterator[s
 
 
 def the_registry_only_lists(modules: Modules) -> Iterator[str]:
-    for node in modules["tracker.registry"].body if "tracker.registry" in modules else ():
-        match node:
-            case ast.Import() | ast.ImportFrom() | ast.Assign() | ast.AnnAssign() | ast.Expr(ast.Constant()):
-                pass
-            case _:
-                yield f"tracker.registry:{node.lineno} does something: it lists implementations and does nothing else"
+    for name in ("tracker.registry", "tracker.services"):
+        for node in modules[name].body if name in modules else ():
+            match node:
+                case ast.Import() | ast.ImportFrom() | ast.Assign() | ast.AnnAssign() | ast.Expr(ast.Constant()):
+                    pass
+                case _:
+                    yield f"{name}:{node.lineno} does something: it lists implementations and does nothing else"
 
 
 def heavy_libraries_wait_in_functions(modules: Modules) -> Iterator[str]:

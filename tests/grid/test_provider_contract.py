@@ -16,7 +16,7 @@ import pytest
 
 from tests.fakes.gridserver import GridServer
 from tests.grid.providers.case import Case
-from tracker import registry
+from tracker import services
 from tracker.core.factors import ESTIMATED, MEASURED, Scheme
 from tracker.core.known import FactorRecord
 from tracker.grid.catalogue import Zone
@@ -140,7 +140,7 @@ def bench(case: Case, tmp_path: Path) -> Iterator[Bench]:
 
 
 def test_every_service_there_is_has_a_case() -> None:
-    assert registry.LIVE.keys() - NO_SERVICE <= {case.name for case in CASES}
+    assert services.LIVE.keys() - NO_SERVICE <= {case.name for case in CASES}
 
 
 @every_case

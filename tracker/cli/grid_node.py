@@ -11,7 +11,7 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from tracker import __version__, registry
+from tracker import __version__
 from tracker.cli import layout
 from tracker.cli.factors import now_s
 from tracker.cli.options import config_of
@@ -22,6 +22,7 @@ from tracker.grid.catalogue import Zone
 from tracker.grid.interface import Ask, LiveProvider
 from tracker.grid.zones import find_zone
 from tracker.grid_wiring import providers_of
+from tracker.services import LIVE
 
 _LABEL = 10
 
@@ -76,14 +77,14 @@ def services(config: Config, zone: Zone, ask: Ask, only: str | None = None) -> t
     """The services that know ``zone``, each with the place to ask it about, in the order of the chain. ``only``: this
     one alone, whether or not the chain names it. Raises UsageError: there is none."""
     if only is not None:
-        if only not in registry.LIVE:
-            near = nearest(only, registry.LIVE, limit=1) or sorted(registry.LIVE)
+        if only not in LIVE:
+            near = nearest(only, LIVE, limit=1) or sorted(LIVE)
             raise UsageError(f"There is no service {only[:40]!r}.", f"Did you mean {' or '.join(near)}?")
         config = replace(config, grid=replace(config.grid, chain=(only,), zone={}))
     found = providers_of(config, zone, ask)
     if not found:
         raise UsageError(
             f"No live service is configured for {zone.code} ({zone.name}).",
-            f'Write [grid] provider = "…" with one of {", ".join(sorted(registry.LIVE))}; or name it with --provider.',
+            f'Write [grid] provider = "…" with one of {", ".join(sorted(LIVE))}; or name it with --provider.',
         )
     return tuple((find_zone(code), provider) for code, those in found.items() for provider in those)

@@ -13,7 +13,7 @@ import msgspec
 from tracker.config.checks import check
 from tracker.config.decode import decode, field_kinds
 from tracker.config.grid import given, settle_grid
-from tracker.config.layers import KeyPath, Layers, read_file
+from tracker.config.layers import KeyPath, Layers, read_file, variable_of
 from tracker.config.overrides import take_environment, take_flags
 from tracker.config.schema import Config, Grid, Workloads
 from tracker.core.errors import UsageError
@@ -53,17 +53,17 @@ def load(
     ``path``: the file of ``--config``, which must exist; None: ``system_path`` if there is one.
     ``flags``: by dotted path (``FLAGS``); None was not given; a mapping replaces a whole table.
     ``source_options``, ``resolver_options``, ``live_options``: the Options of each power source, of each resolver of
-    workloads and of each service that knows grid factors, by name. None: those of the registry.
+    workloads and of each service that knows grid factors, by name. None: those that there are.
     """
-    if source_options is None or resolver_options is None or live_options is None:
+    if source_options is None or resolver_options is None:
         from tracker import registry  # noqa: PLC0415 - imports every source; tests and tools give their own
 
         source_options = registry.SOURCE_OPTIONS if source_options is None else source_options
         resolver_options = registry.RESOLVER_OPTIONS if resolver_options is None else resolver_options
-        live_options = registry.LIVE_OPTIONS if live_options is None else live_options
-    root = _root(source_options, resolver_options, live_options)
     layers = _defaults(environ)
     used = _read(layers, path, system_path)
+    live_options = _live_options(layers, environ) if live_options is None else live_options
+    root = _root(source_options, resolver_options, live_options)
     take_environment(layers, environ, root)
     take_flags(layers, flags or {}, FLAGS, root)
     decoded = decode(layers, root, layers.tree)
@@ -77,6 +77,16 @@ def load(
     config = Config(**sections, path=used, origins=_dotted(layers.origins))
     check(config, layers)
     return config
+
+
+def _live_options(layers: Layers, environ: Mapping[str, str]) -> Mapping[str, type]:
+    """Of all services, if anybody speaks of [grid]; else they are not even loaded."""
+    prefix = variable_of(("grid", ""))
+    if "grid" not in layers.tree and not any(name.startswith(prefix) for name in environ):
+        return {}
+    from tracker.services import LIVE_OPTIONS  # noqa: PLC0415 - costs a megabyte
+
+    return LIVE_OPTIONS
 
 
 def default_state_dir(environ: Mapping[str, str], *, root: bool, system: Path = SYSTEM_STATE) -> Path:
