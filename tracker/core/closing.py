@@ -185,6 +185,7 @@ def sealed(statement: Statement, claim: Claim) -> Statement:
         statement,
         status=Status.CLOSED,
         version=claim.version,
+        statement_id=f"{claim.month}-v{claim.version}-{claim.statement_sha256[:16]}",
         preparer=claim.preparer,
         approver=claim.approver,
         checks=claim.checks,
