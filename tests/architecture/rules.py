@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "reporter": ("core", "log", "faults"),  # what ticks say in the log
     "services": ("core", "grid"),  # the registry of services
     "refresher": ("core", "reporter", "grid"),  # a thread around the process that asks services
+    "shipper": ("core", "reporter"),  # a thread around the process that ships
     "registry": ("core", *WINGS),
     # web.address: how an address is written; grid.zones: which zones there are
     "config": ("core", "registry", "services", "secrecy", "web.address", "grid.zones"),
