@@ -10,6 +10,7 @@ up, so that a large fleet needs time and disk rather than memory.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,7 @@ from typing import Any, Self
 
 from tracker.books.dimensions import OF_PLACES, OF_ROWS, REMAINDER, Wanted
 from tracker.books.interface import BooksDamaged
-from tracker.books.lake import damaged, scan
+from tracker.books.lake import SCHEMAS, damaged, scan
 from tracker.books.sums import SELECT, RowSums, Sums
 from tracker.core.statement import Period
 from tracker.core.weights import Place, Weight
@@ -52,6 +53,7 @@ class MonthQuery:
         import duckdb  # noqa: PLC0415 - 60 MB that only commands of the books need
 
         self._error: type[Exception] = duckdb.Error
+        self._mismatch: type[Exception] = duckdb.InvalidInputException
         self._connection = duckdb.connect()
         self.execute(f"SET memory_limit = '{memory_mib}MiB'")
         self._connection.execute("SET temp_directory = $1", [str(folder)])
@@ -71,12 +73,26 @@ class MonthQuery:
     def execute(self, sql: str, values: Sequence[object] = ()) -> Any:
         return self._connection.execute(sql, list(values))
 
-    def scan(self, sql: str, values: Sequence[object], paths: Sequence[Path]) -> None:
-        """Run SQL that reads files of the lake. Raises BooksDamaged, which names the file."""
+    def scan(self, sql: str, values: Sequence[object], kind: str, paths: Sequence[Path]) -> None:
+        """Run SQL that reads files of the lake as the table ``{files}``. Raises BooksDamaged, which names the file.
+
+        Files of one schema are read as they are, which takes a third of the time and memory of matching the columns of
+        each; only where some are of an older version their columns are matched.
+        """
         try:
-            self.execute(sql, values)
+            if paths and self._is_current(kind, paths[0]):
+                with suppress(self._mismatch):
+                    self.execute(sql.replace("{files}", _as_they_are(paths)), values)
+                    return
+            self.execute(sql.replace("{files}", scan(kind, paths)), values)
         except self._error as error:
             raise self._culprit(paths, error) from error
+
+    def _is_current(self, kind: str, path: Path) -> bool:
+        """Whether it has every column of this version: DuckDB goes by the first file, and would leave out what only
+        later ones have."""
+        found = self.execute("SELECT name FROM parquet_schema($1)", [str(path)]).fetchall()
+        return {name for name, _ in SCHEMAS[kind]} <= {row[0] for row in found}
 
     def read_entries(self, paths: Sequence[Path], period: Period, wanted: Wanted, *, by_packages: bool = False) -> None:
         """Fill ``hourly``. ``by_packages``: tell CPUs apart by how many packages their host has (``packages``, which
@@ -103,10 +119,10 @@ class MonthQuery:
                    sum(CASE method WHEN 'measured' THEN energy_uj ELSE 0 END) AS measured,
                    sum(CASE method WHEN 'simulated' THEN energy_uj ELSE 0 END) AS simulated,
                    sum(idle_uj) AS idle, sum(held_ms) AS held
-            FROM (SELECT {columns} FROM {scan("entries", paths)} {join} WHERE hour_s >= ? AND hour_s < ?)
+            FROM (SELECT {columns} FROM {{files}} {join} WHERE hour_s >= ? AND hour_s < ?)
             GROUP BY {keys}
         """  # noqa: S608 - names are ours, values are parameters or quoted
-        self.scan(sql, [*patterns, period.start_s, period.end_s], paths)
+        self.scan(sql, [*patterns, period.start_s, period.end_s], "entries", paths)
 
     @staticmethod
     def _names(wanted: Wanted) -> list[str]:
@@ -198,3 +214,8 @@ class MonthQuery:
             except self._error as own:
                 return damaged(path, own)
         return damaged("A file of the books", error)
+
+
+def _as_they_are(paths: Sequence[Path]) -> str:
+    files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+    return f"read_parquet([{files}], hive_partitioning = false)"

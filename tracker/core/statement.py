@@ -109,6 +109,7 @@ class Line:
     ratios: Ratios
     scope: str = "2"
     category: str = ""
+    kind: str = "usage"  # usage | allocation: idle energy handed on to those who work; those rows net to zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,22 @@ class FactorUse:
     raw_sha256: str
     energy_wh: int  # facility energy that it weighed
     flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SiteUse:
+    """A place with what was assumed of it, for the time in which one PUE held. ``pue_assumed``, ``zone_assumed``:
+    nobody stated it."""
+
+    site: str
+    zone: str
+    zone_assumed: bool
+    control: str
+    pue_permille: int
+    pue_source: str
+    pue_assumed: bool
+    hours: int
+    energy_it_wh: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,3 +243,5 @@ class Statement:
     preparer: str = ""
     approver: str = ""
     months: tuple[tuple[str, Amounts], ...] = ()  # the trend: up to twelve months before, by month
+    sites: tuple[SiteUse, ...] = ()
+    unknown_wh: tuple[tuple[str, int], ...] = ()  # by basis: facility energy that is in none of its known sums

@@ -1,0 +1,191 @@
+"""How much of a month the books have: by node, and by what a row of a statement is made of.
+
+Expected are the nodes that are known: those with files in the month before are expected from the month's first hour,
+others from their first hour in it; until they are retired, or until now. An hour without any row is missing and listed;
+its devices count as expected and not covered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+from tracker.books.statement import MonthQuery
+from tracker.core.hours import COVERED, HOUR_S
+from tracker.core.statement import CoverageLine, Period
+
+PPM = 1_000_000
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Of a node: from when and until when (UTC seconds, hours that begin in it)."""
+
+    hostname: str
+    start_s: int
+    end_s: int
+    site: str = ""  # as it was last seen; "" if it is seen in the month
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Device time of a node's component: covered, and with its gaps."""
+
+    hostname: str
+    site: str
+    component: str
+    covered_ms: int
+    told_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What coverage files say, by hostname. ``doubles``: how many hours two ledgers of one hostname have."""
+
+    parts: tuple[Part, ...]
+    gaps_ms: Mapping[str, tuple[tuple[str, int], ...]]
+    hours: Mapping[str, tuple[int, ...]]
+    doubles: Mapping[str, int]
+
+
+_HOURLY = """
+CREATE OR REPLACE TEMP TABLE presence AS
+SELECT hostname, ledger, hour_s, coalesce(site, '') AS site, component, state, sum(duration_ms) AS ms,
+       count(*) AS devices
+FROM {files} WHERE hour_s >= ? AND hour_s < ? GROUP BY ALL
+"""
+_PARTS = """
+SELECT hostname, site, component, coalesce(sum(ms) FILTER (state = ?), 0), sum(ms)
+FROM presence GROUP BY ALL ORDER BY ALL
+"""
+_GAPS = "SELECT hostname, state, sum(ms) FROM presence WHERE state <> ? GROUP BY ALL ORDER BY ALL"
+_HOURS = """
+SELECT hostname, list(hour_s ORDER BY hour_s), count(*) FILTER (ledgers > 1)
+FROM (SELECT hostname, hour_s, count(DISTINCT ledger) AS ledgers FROM presence GROUP BY ALL)
+GROUP BY hostname ORDER BY hostname
+"""
+_PACKAGES = """
+CREATE OR REPLACE TEMP TABLE packages AS
+SELECT hostname, ledger, max(devices) AS count
+FROM (SELECT hostname, ledger, hour_s, sum(devices) AS devices FROM presence WHERE component = 'cpu' AND state = ?
+      GROUP BY ALL)
+GROUP BY ALL
+"""
+
+
+def read_presence(query: MonthQuery, paths: Sequence[Path], period: Period) -> Presence:
+    """From the coverage files of a period; makes the table ``packages`` (CPU packages of each node). Raises
+    BooksDamaged."""
+    query.scan(_HOURLY, [period.start_s, period.end_s], "coverage", paths)
+    query.execute(_PACKAGES, [COVERED])
+    gaps: dict[str, list[tuple[str, int]]] = {}
+    for hostname, state, ms in query.execute(_GAPS, [COVERED]).fetchall():
+        gaps.setdefault(hostname, []).append((state, ms))
+    hours = query.execute(_HOURS).fetchall()
+    return Presence(
+        tuple(Part(*row) for row in query.execute(_PARTS, [COVERED]).fetchall()),
+        {hostname: tuple(states) for hostname, states in gaps.items()},
+        {hostname: tuple(found) for hostname, found, _ in hours},
+        {hostname: doubles for hostname, _, doubles in hours if doubles},
+    )
+
+
+def last_sites(query: MonthQuery, paths: Sequence[Path]) -> dict[str, str]:
+    """Where nodes were seen last, by hostname, from coverage files of theirs."""
+    sql = "CREATE OR REPLACE TEMP TABLE seen AS SELECT hostname, max_by(site, hour_s) AS site FROM {files} GROUP BY ALL"
+    query.scan(sql, [], "coverage", paths)
+    return {row[0]: row[1] or "" for row in query.execute("SELECT hostname, site FROM seen").fetchall()}
+
+
+class Coverage:
+    """Who was expected, and how much of it is there."""
+
+    def __init__(self, presence: Presence, expected: Sequence[Expected]) -> None:
+        self._presence = presence
+        self._expected = {each.hostname: each for each in expected}
+        self._parts: dict[str, list[Part]] = {}
+        for part in presence.parts:
+            self._parts.setdefault(part.hostname, []).append(part)
+        self._known: dict[tuple[str | None, str | None, str | None], int | None] = {}
+
+    def lines(self) -> tuple[CoverageLine, ...]:
+        """One for each node, by site and hostname."""
+        return tuple(sorted(map(self._line, self._expected.values()), key=lambda line: (line.site, line.hostname)))
+
+    def of(self, site: str | None = None, component: str | None = None, hostname: str | None = None) -> int | None:
+        """Covered over expected device time in ppm of what is named; None: nothing was expected."""
+        key = (site, component, hostname)
+        if key not in self._known:
+            self._known[key] = self._of(*key)
+        return self._known[key]
+
+    def _of(self, site: str | None, component: str | None, hostname: str | None) -> int | None:
+        covered_ms, expected_ms = 0, Fraction(0)
+        for each in self._expected.values():
+            parts = self._parts.get(each.hostname, [])
+            if hostname not in {None, each.hostname}:
+                continue
+            if not parts and site in {None, each.site}:
+                expected_ms += self._typical_ms(site, component) * self._hours(each)
+            for part in parts:
+                if site in {None, part.site} and component in {None, part.component}:
+                    covered_ms += part.covered_ms
+                    expected_ms += self._due_ms(each, part)
+        return None if expected_ms <= 0 else min(PPM, round(covered_ms * PPM / expected_ms))
+
+    def _line(self, each: Expected) -> CoverageLine:
+        parts = self._parts.get(each.hostname, [])
+        due_ms = sum((self._due_ms(each, part) for part in parts), Fraction(0))
+        covered_ms = sum(part.covered_ms for part in parts)
+        there = self._there(each)
+        gaps_s = tuple(
+            (state, round(Fraction(ms, 1000))) for state, ms in self._presence.gaps_ms.get(each.hostname, ())
+        )
+        site = max(parts, key=lambda part: part.told_ms).site if parts else each.site
+        return CoverageLine(
+            site=site,
+            hostname=each.hostname,
+            expected_h=self._hours(each),
+            present_h=len(there),
+            covered_ppm=min(PPM, round(covered_ms * PPM / due_ms)) if due_ms else (0 if self._hours(each) else None),
+            gaps_s=gaps_s,
+            missing=missing_ranges(range(each.start_s, each.end_s, HOUR_S), there),
+        )
+
+    def _hours(self, each: Expected) -> int:
+        return len(range(each.start_s, each.end_s, HOUR_S))
+
+    def _there(self, each: Expected) -> tuple[int, ...]:
+        hours = self._presence.hours.get(each.hostname, ())
+        return tuple(hour_s for hour_s in hours if each.start_s <= hour_s < each.end_s)
+
+    def _due_ms(self, each: Expected, part: Part) -> Fraction:
+        """Device time told of, and as much for each hour that is missing."""
+        present_h = len(self._presence.hours.get(each.hostname, ()))
+        missing_h = self._hours(each) - len(self._there(each))
+        return part.told_ms + Fraction(part.told_ms * missing_h, present_h)
+
+    def _typical_ms(self, site: str | None, component: str | None) -> Fraction:
+        """Device time of an hour of a node that is there, for one that is not."""
+        parts = [part for part in self._presence.parts if component in {None, part.component}]
+        near = [part for part in parts if part.site == site] or parts
+        node_hours = sum(len(self._presence.hours[name]) for name in {part.hostname for part in near})
+        return Fraction(sum(part.told_ms for part in near), node_hours) if node_hours else Fraction(0)
+
+
+def missing_ranges(expected: range, there: Sequence[int]) -> tuple[str, ...]:
+    """Hours that are not there, as "2026-10-03T04:00Z +3 h"."""
+    present = set(there)
+    found: list[tuple[int, int]] = []
+    for hour_s in expected:
+        if hour_s in present:
+            continue
+        if found and found[-1][0] + found[-1][1] * HOUR_S == hour_s:
+            found[-1] = (found[-1][0], found[-1][1] + 1)
+        else:
+            found.append((hour_s, 1))
+    return tuple(f"{datetime.fromtimestamp(start_s, UTC):%Y-%m-%dT%H:%MZ} +{count} h" for start_s, count in found)
