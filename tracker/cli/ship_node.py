@@ -19,7 +19,6 @@ from tracker.books.shipping import Hours, Shipped, ship
 from tracker.books.sites import SiteFacts, record_site
 from tracker.books.store import open_store
 from tracker.config import Config
-from tracker.config.books import Books
 from tracker.config.pue import statements
 from tracker.core.errors import WattledgerError
 from tracker.core.hours import NodeFacts
@@ -77,10 +76,9 @@ def ship_node(config: Config, url: str | None, wanted: Wanted, tell: Tell) -> tu
 def books_of(config: Config, url: str | None) -> BookStore:
     """The books at this address, or at books.url, or the node's own folder. A folder is made if the one above it is
     there. Raises BooksRefused, BooksUnavailable."""
-    settings: Books = getattr(config, "books", Books())
-    address = url or settings.url or str(config.node.state_dir / "books")
+    address = url or config.books.url or str(config.node.state_dir / "books")
     create = "://" not in address and Path(address).absolute().parent.is_dir()
-    return open_store(address, settings.cache, create=create)
+    return open_store(address, config.books.cache, create=create)
 
 
 def _ship_hours(ledger: Path, head: Head, store: BookStore, node: NodeFacts, wanted: Wanted, tell: Tell) -> Shipped:
