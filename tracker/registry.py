@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracker.exports import as_codecarbon, as_csv, as_focus, as_json, as_parquet, as_xlsx
+from tracker.exports import as_codecarbon, as_csv, as_focus, as_html, as_json, as_parquet, as_xlsx
 from tracker.exports.interface import Exporter
 from tracker.sources import demo, estimate, nvml, rapl
 from tracker.sources.interface import Source
@@ -39,6 +39,7 @@ EXPORTS: dict[str, type[Exporter]] = {
     as_xlsx.XlsxExporter.name: as_xlsx.XlsxExporter,
     as_json.JsonExporter.name: as_json.JsonExporter,
     as_parquet.ParquetExporter.name: as_parquet.ParquetExporter,
+    as_html.HtmlExporter.name: as_html.HtmlExporter,
     as_focus.FocusExporter.name: as_focus.FocusExporter,
     as_codecarbon.CodecarbonExporter.name: as_codecarbon.CodecarbonExporter,
 }

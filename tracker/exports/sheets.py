@@ -35,6 +35,10 @@ class Book:
             self.formats[key] = self.made.add_format({"font_name": "Calibri", "font_size": 10, **properties})
         return self.formats[key]
 
+    def header(self, *, right: bool) -> Any:
+        look: dict[str, object] = {"align": "right"} if right else {}
+        return self.style(bold=True, bottom=1, bg_color="#E8ECEA", text_wrap=True, valign="top", **look)
+
     def number(self, places: int, **properties: object) -> Any:
         return self.style(num_format=_FORMATS[places], **properties)
 
@@ -47,15 +51,15 @@ class DataSheet:
         self._sums = dict.fromkeys((place for place, column in enumerate(columns) if column in ADDITIVE), 0)
         self.sheet = book.made.add_worksheet(name)
         self._places = [places.get(column) for column in columns]
-        self._text, self._head = book.style(), book.style(bold=True, bottom=1, bg_color="#E8ECEA", text_wrap=True)
+        self._text = book.style()
         self._numbers = [None if each is None else book.number(each) for each in self._places]
         self._widths = [len(column) for column in columns]
         self.lines = 0
         self.sheet.freeze_panes(1, 0)
         self.sheet.repeat_rows(0)
-        printable(self.sheet)
+        printable(self.sheet, page=False)
         for column, title in enumerate(columns):
-            self.sheet.write_string(0, column, title, self._head)
+            self.sheet.write_string(0, column, title, book.header(right=title in places))
 
     def add(self, cells: Sequence[str | None]) -> None:
         """Numbers as text with their decimals, so that every format of a statement prints the same digits."""
@@ -100,12 +104,13 @@ class DataSheet:
             self.sheet.write_formula(row + 1, column, formula, self.book.style(align="right"), found)
 
 
-def printable(sheet: Any) -> None:
-    """A4, landscape, all columns on one page, numbered."""
-    sheet.hide_gridlines(2 if sheet.get_name() in {"README", "Summary", "Method"} else 1)
+def printable(sheet: Any, *, page: bool = True) -> None:
+    """A4, landscape, numbered. ``page``: made for reading, so without grid lines and no wider than the paper."""
+    sheet.hide_gridlines(2 if page else 1)
     sheet.set_landscape()
     sheet.set_paper(9)
-    sheet.fit_to_pages(1, 0)
+    if page:
+        sheet.fit_to_pages(1, 0)
     sheet.set_footer("&L&A&RPage &P of &N")
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tracker.core.footing import foot
+from tracker.core.footing import foot, half_even
 from tracker.core.statement import Amounts, Statement
 from tracker.exports.columns import added
 
 NOT_DECLARED = "(not declared)"
-G_PER_KG = 1000
+THOUSAND = 1000
 TREND_MONTHS = 12
 
 
@@ -47,14 +47,19 @@ def by_team(statement: Statement, limit: int = 12) -> list[Part]:
     place = statement.group_by.index(dimension) if dimension in statement.group_by else None
     parts: dict[str, Amounts] = {}
     for row in statement.rows:
-        name = (row.key[place] if place is not None else "") or NOT_DECLARED
+        name = row.key[place] if place is not None else ""
         parts[name] = added(parts.get(name), row.amounts)
     ordered = sorted(parts, key=lambda name: (-parts[name].energy_facility_wh, name))
-    if len(ordered) <= limit:
-        return [Part(name, parts[name]) for name in ordered]
-    shown, others = ordered[: limit - 1], ordered[limit - 1 :]
+    shown = ordered if len(ordered) <= limit else ordered[: limit - 1]
+    named = [Part(printed(name), parts[name]) for name in shown]
+    others = ordered[len(shown) :]
     rest = total(parts[name] for name in others)
-    return [*(Part(name, parts[name]) for name in shown), *([Part(f"{len(others)} others", rest)] if rest else [])]
+    return named if rest is None else [*named, Part(f"{len(others)} others", rest)]
+
+
+def printed(name: str) -> str:
+    """A label in one line, without what turns the direction of writing or rings a bell."""
+    return " ".join("".join(each if each.isprintable() else " " for each in name).split()) or NOT_DECLARED
 
 
 def total(each: Iterable[Amounts]) -> Amounts | None:
@@ -71,16 +76,17 @@ def trend(statement: Statement) -> list[Part]:
     return [*before[-(TREND_MONTHS - 1) :], Part(statement.period.month, statement.total.amounts)]
 
 
-def tonnes_kg(values_g: Sequence[int | None], total_g: int | None) -> tuple[int | None, list[int | None]]:
-    """The total and its parts in kg, which are thousandths of a tonne, adding up; None stays None."""
-    known = [value for value in values_g if value is not None]
-    if total_g is None:
-        return None, [None] * len(values_g)
-    if sum(known) != total_g:  # parts that are no partition of the total have nothing to add up to
-        return foot([total_g], G_PER_KG)[0], [None if v is None else foot([v], G_PER_KG)[0] for v in values_g]
-    printed_total, printed = foot(known, G_PER_KG)
-    rest = iter(printed)
-    return printed_total, [None if value is None else next(rest) for value in values_g]
+def footed(values: Sequence[int | None], whole: int | None) -> tuple[int | None, list[int | None]]:
+    """The total and its parts in thousands (g as kg, which are thousandths of a tonne; Wh as kWh), adding up. None
+    stays None."""
+    known = [value for value in values if value is not None]
+    if whole is None:
+        return None, [None] * len(values)
+    if sum(known) != whole:  # parts that are no partition of the total have nothing to add up to
+        return half_even(whole, THOUSAND), [None if value is None else half_even(value, THOUSAND) for value in values]
+    printed_total, printed_parts = foot(known, THOUSAND)
+    rest = iter(printed_parts)
+    return printed_total, [None if value is None else next(rest) for value in values]
 
 
 def ppm(part: int, whole: int) -> int | None:

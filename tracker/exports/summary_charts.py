@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-_WIDTH, _HEIGHT = 620, 320  # pixels
-_ROWS = 17  # lines of a sheet that a chart covers
+_WIDTH, _HEIGHT = 585, 360  # pixels
+_ROWS = 19  # lines of a sheet that a chart covers
 _ENERGY, _IT, _IDLE, _IDLE_RATIO, _LOCATION, _MARKET = 1, 2, 3, 4, 5, 6
 # dark, middle and light: told apart in greyscale too
 _GREEN, _BLUE, _AMBER = "#0B6E5F", "#5B8FD0", "#D9A441"
+
+
+#: The largest on top, as in the table, and a name at every bar.
+_NAMES = {"reverse": True, "interval_unit": 1, "num_font": {"size": 8}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +31,12 @@ def draw(made: Any, sheet: Any, top: int, teams: Lines, months: Lines) -> None:
     """Two beside each other, two below. ``made`` is the workbook."""
     if teams:
         bars = _chart(made, "bar", "Energy by team, kWh", teams, [("energy_facility_kwh", _ENERGY, _GREEN)])
-        bars.set_y_axis({"reverse": True, "num_font": {"size": 8}})  # the largest on top, as in the table
+        bars.set_y_axis(_NAMES)
         bars.set_x_axis({"num_format": "#,##0", "num_font": {"size": 8}, "label_position": "high"})
         bars.set_legend({"none": True})
         sheet.insert_chart(top, 0, bars)
         idle = _chart(made, "bar", "Idle share of IT energy", teams, [("idle_ratio", _IDLE_RATIO, _AMBER)])
-        idle.set_y_axis({"reverse": True, "num_font": {"size": 8}})
+        idle.set_y_axis(_NAMES)
         idle.set_x_axis({"num_format": "0%", "min": 0, "num_font": {"size": 8}, "label_position": "high"})
         idle.set_legend({"none": True})
         sheet.insert_chart(top + _ROWS, 0, idle)

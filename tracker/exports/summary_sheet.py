@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from tracker.core.statement import Statement
 from tracker.exports import summary as sums
 from tracker.exports.columns import fixed
-from tracker.exports.head import utc
+from tracker.exports.facts import facts
 from tracker.exports.sheets import Book, printable
 from tracker.exports.summary_charts import Lines, draw
 
@@ -30,30 +30,12 @@ _READING = (
     "embodied_kgco2e is amortised hardware. It is never added to scope 2.",
     "Below each total stands a check: a formula that compares it with the sum of the lines above.",
 )
+_LONG_HEADER = 22
+RATIO = 6  # decimals, shown as per cent
 #: A text, a number with its decimals, or a number that is not known.
 Cells = list[str | tuple[int, int] | None]
 #: A header, then lines.
 Block = list[Cells]
-
-
-def facts(statement: Statement) -> list[tuple[str, str]]:
-    """What a reader checks first."""
-    period = statement.period
-    named = (
-        ("Entity", statement.entity),
-        ("Period", f"{period.month} ({period.timezone}): {utc(period.start_s)} to {utc(period.end_s)}, exclusive"),
-        ("Statement", statement.statement_id),
-        ("Version", str(statement.version)),
-        ("Status", statement.status.value),
-        ("Prepared by", statement.preparer),
-        ("Approved by", statement.approver),
-        ("Knowledge of", utc(statement.as_of_s)),
-        ("Location factors", statement.location_method),
-        ("Currency", statement.currency),
-        ("Filters", ", ".join(f"{name}={value}" for name, value in statement.filters)),
-        ("Software", f"wattledger {statement.software}"),
-    )
-    return [(name, value) for name, value in named if value]
 
 
 def readme(book: Book, statement: Statement) -> None:
@@ -84,7 +66,7 @@ def _pairs(book: Book, name: str, title: str, lines: Sequence[tuple[str, str]]) 
 
 def summary(book: Book, statement: Statement) -> None:
     sheet = book.made.add_worksheet("Summary")
-    sheet.set_column(0, 0, 30)
+    sheet.set_column(0, 0, 32)
     sheet.set_column(1, 7, 17)
     printable(sheet)
     title = f"{statement.entity} {statement.period.month}: energy and carbon".strip()
@@ -99,7 +81,8 @@ def summary(book: Book, statement: Statement) -> None:
     at = _table(book, sheet, first_month, months)
     # without the headers, and without the total of the teams
     team_lines = Lines(first_team + 1, first_team + len(teams) - 2)
-    draw(book.made, sheet, at + 1, team_lines, Lines(first_month + 1, first_month + len(months) - 1))
+    sheet.set_h_pagebreaks([at + 1])  # so that no chart is cut when it is printed
+    draw(book.made, sheet, at + 2, team_lines, Lines(first_month + 1, first_month + len(months) - 1))
 
 
 def _note(statement: Statement) -> str:
@@ -115,17 +98,19 @@ def _note(statement: Statement) -> str:
     return "; ".join(parts)
 
 
+_TONNES = {
+    "location_tco2e": "location_g",
+    "market_tco2e": "market_g",
+    "upstream_tco2e (scope 3, category 3)": "upstream_g",
+    "embodied_tco2e (amortised, not added)": "embodied_g",
+}
+
+
 def _scopes(statement: Statement) -> Block:
     """Tonnes, as an inventory states them; each column adds up."""
     parts, whole = sums.by_scope(statement), statement.total.amounts
-    columns = {
-        "location_tco2e": "location_g",
-        "market_tco2e": "market_g",
-        "upstream_tco2e (scope 3, category 3)": "upstream_g",
-        "embodied_tco2e (amortised, not added)": "embodied_g",
-    }
-    tonnes = [sums.tonnes_kg([getattr(p.amounts, n) for p in parts], getattr(whole, n)) for n in columns.values()]
-    head: Cells = ["by scope of electricity", "energy_facility_kwh", *columns]
+    tonnes = [sums.footed([getattr(p.amounts, n) for p in parts], getattr(whole, n)) for n in _TONNES.values()]
+    head: Cells = ["by scope of electricity", "energy_facility_kwh", *_TONNES]
     lines = [
         [part.name, (part.amounts.energy_facility_wh, 3), *(_kept(column[1][place], 3) for column in tonnes)]
         for place, part in enumerate(parts)
@@ -154,7 +139,7 @@ def _amounts(part: sums.Part) -> Cells:
         (of.energy_facility_wh, 3),
         (of.energy_it_wh, 3),
         (of.idle_wh, 3),
-        _kept(sums.ppm(of.idle_wh, of.energy_it_wh), 6),
+        _kept(sums.ppm(of.idle_wh, of.energy_it_wh), RATIO),
         _kept(of.location_g, 3),
         _kept(of.market_g, 3),
     ]
@@ -166,6 +151,7 @@ def _kept(value: int | None, places: int) -> tuple[int, int] | None:
 
 def _table(book: Book, sheet: Any, top: int, block: Block) -> int:
     """Returns the first free line below."""
+    sheet.set_row(top, 42 if max(len(str(cell)) for cell in block[0]) > _LONG_HEADER else 15)
     for row, cells in enumerate(block, top):
         is_total = cells[0] == "Total"
         for column, cell in enumerate(cells):
@@ -173,12 +159,13 @@ def _table(book: Book, sheet: Any, top: int, block: Block) -> int:
                 case None:
                     pass
                 case str() if row == top:
-                    style = book.style(bold=True, bottom=1, bg_color="#E8ECEA", text_wrap=True, valign="top")
+                    style = book.header(right=column > 0)
                     sheet.write_string(row, column, cell, style)
                 case str():
                     sheet.write_string(row, column, cell, book.style(bold=is_total, top=int(is_total)))
                 case (value, places):
-                    style = book.number(places, bold=is_total, top=int(is_total))
+                    look = {"bold": is_total, "top": int(is_total)}
+                    style = book.style(num_format="0.0%", **look) if places == RATIO else book.number(places, **look)
                     sheet.write_number(row, column, float(fixed(value, places)), style)
                 case _:
                     assert_never(cell)
