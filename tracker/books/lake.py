@@ -7,10 +7,12 @@ empty. ``README.md`` beside this file shows the same tables in other engines.
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tracker.books.interface import BooksDamaged, BooksRefused
 from tracker.books.names import DAY_H, LakeFile, date_of
@@ -38,8 +40,6 @@ def file_for(kind: str, node: NodeFacts, start_s: int, end_s: int, sha256: str) 
 
 def to_parquet(kind: str, node: NodeFacts, rows: Sequence[Row], sha256: str) -> bytes:
     """The bytes of a file. Sorted, one thread: the same rows give the same bytes with the same version of DuckDB."""
-    import duckdb  # noqa: PLC0415 - 60 MB that only commands of the books need
-
     columns = SCHEMAS[kind]
     about = {
         "wattledger.schema": f"{kind}/{SCHEMA_VERSION}",
@@ -48,10 +48,9 @@ def to_parquet(kind: str, node: NodeFacts, rows: Sequence[Row], sha256: str) -> 
         "wattledger.ledger": node.ledger,
         "wattledger.rows_sha256": sha256,
     }
-    with tempfile.TemporaryDirectory(prefix="wattledger-") as folder, duckdb.connect() as connection:
-        connection.execute("SET threads = 1")
+    with tempfile.TemporaryDirectory(prefix="wattledger-") as folder, _cursor() as connection:
         connection.execute(
-            f"CREATE TABLE rows ({', '.join(f'{_quoted(name)} {kind_of}' for name, kind_of in columns)})"
+            f"CREATE TEMP TABLE rows ({', '.join(f'{_quoted(name)} {kind_of}' for name, kind_of in columns)})"
         )
         if rows:
             lists = [list(column) for column in zip(*sorted(rows), strict=True)]
@@ -65,6 +64,24 @@ def to_parquet(kind: str, node: NodeFacts, rows: Sequence[Row], sha256: str) -> 
         return path.read_bytes()
 
 
+@contextmanager
+def _cursor() -> Iterator[Any]:
+    """A connection of its own, with its own temporary tables, to the one engine of this process."""
+    cursor = _engine().cursor()
+    try:
+        yield cursor
+    finally:
+        cursor.close()
+
+
+@functools.cache
+def _engine() -> Any:
+    """With one thread, for a few files at a time: starting another takes longer than to read one."""
+    import duckdb  # noqa: PLC0415 - 60 MB that only commands of the books need
+
+    return duckdb.connect(config={"threads": 1})
+
+
 def read_rows(kind: str, path: Path) -> list[Row]:
     """All rows of one file, in the columns of this version. Raises BooksDamaged, or BooksRefused for a newer schema."""
     import duckdb  # noqa: PLC0415 - as above
@@ -72,8 +89,9 @@ def read_rows(kind: str, path: Path) -> list[Row]:
     refuse_newer([path])
     names = ", ".join(_present(name, kind_of) for name, kind_of in SCHEMAS[kind])
     try:
-        with duckdb.connect() as connection:
-            return connection.execute(f"SELECT {names} FROM {scan(kind, [path])}").fetchall()  # noqa: S608 - quoted
+        with _cursor() as connection:
+            rows: list[Row] = connection.execute(f"SELECT {names} FROM {scan(kind, [path])}").fetchall()  # noqa: S608 - quoted
+            return rows
     except duckdb.Error as error:
         raise damaged(path, error) from error
 
@@ -129,7 +147,7 @@ def _abouts(paths: Sequence[Path]) -> dict[str, dict[str, str]]:
         return found
     files = ", ".join(_literal(str(path)) for path in paths)
     try:
-        with duckdb.connect() as connection:
+        with _cursor() as connection:
             asked = f"SELECT file_name, key, value FROM parquet_kv_metadata([{files}])"  # noqa: S608 - quoted
             for path, key, value in connection.execute(asked).fetchall():
                 found[path][key.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
