@@ -21,7 +21,7 @@ import msgspec
 
 from tracker.books.interface import BooksDamaged, BookStore
 from tracker.books.names import parse_name
-from tracker.books.versions import CLAIM, MANIFEST, RESTATED, ROOT, decoded, encoded, folder, record, sha256, versions
+from tracker.books.versions import CLAIM, MANIFEST, RESTATED, ROOT, decoded, encoded, folder, record, sha256
 from tracker.core.closing import Claim, Manifest, NotClosable, Output, Review, sealed
 from tracker.core.restating import Posting, Restated
 from tracker.core.statement import Input, Statement, Status
@@ -111,7 +111,7 @@ def check_claimant(theirs: Claim, approver: str) -> None:
 
 
 def seal(
-    store: BookStore, mine: Claim, renderers: Sequence[Renderer], tell: Callable[[str], None] = lambda _: None
+    store: BookStore, mine: Claim, renderers: Sequence[Renderer], tell: Callable[[str], object] = lambda _: None
 ) -> Manifest:
     """Write every file that follows from a claim, and the manifest last. Can be repeated at any time by anybody with
     the same version of wattledger. Raises BooksDamaged where other bytes are in the place of a file."""
@@ -188,11 +188,6 @@ def open_month(store: BookStore, after: str) -> str:
             taken.add(parts[1])
     year, month = map(int, max(taken).split("-"))
     return f"{year + month // 12:04}-{month % 12 + 1:02}"
-
-
-def next_number(store: BookStore, month: str) -> int:
-    """Of the version that a restatement of a closed month opens."""
-    return max((each.number for each in versions(store, month)), default=0) + 1
 
 
 def _output(kind: str, name: str, media_type: str, content: bytes) -> Output:

@@ -190,6 +190,18 @@ def reversal(posted: Sequence[Posting]) -> tuple[Correction, ...]:
     )
 
 
+def by_group(posting: Posting, group_by: Key) -> tuple[Correction, ...]:
+    """Its corrections in the columns of another statement: what that one does not tell apart is dropped, what the
+    posting does not tell is empty."""
+    if posting.group_by == group_by:
+        return posting.corrections
+    return tuple(
+        replace(each, line=replace(each.line, key=tuple(values.get(name, "") for name in group_by)))
+        for each in posting.corrections
+        for values in (dict(zip(posting.group_by, each.line.key, strict=True)),)
+    )
+
+
 def total_of(corrections: Iterable[Correction]) -> Amounts:
     """Of a month's corrections, which foot by themselves and are in none of its rows."""
     total = NOTHING
