@@ -24,7 +24,7 @@ from tracker.core.closing import (
 )
 from tracker.core.conditions import CONDITIONS, Evidence, Limits, conditions
 from tracker.core.errors import UsageError
-from tracker.core.statement import Check, Statement, Status
+from tracker.core.statement import Check, SiteUse, Statement, Status
 
 REVIEW = Review("2026-10", 1, 1, "alice", 1793600000, 1793600000, ("team",), (), "0.1.0", "aa" * 32, "bb" * 32)
 GOOD = Evidence()
@@ -99,7 +99,6 @@ def test_simulated_energy_is_refused() -> None:
         (Evidence(unshipped=("gpu-1",)), "unshipped"),
         (Evidence(conflicts=("entries/a.parquet",)), "overlap"),
         (Evidence(findings=("altered entries/a.parquet",)), "verify"),
-        (Evidence(assumed_zones=("par1",)), "zone"),
     ],
 )
 def test_evidence_stands_in_the_way_with_its_remedy(evidence: Evidence, name: str) -> None:
@@ -108,10 +107,21 @@ def test_evidence_stands_in_the_way_with_its_remedy(evidence: Evidence, name: st
     assert found[name].remedy
 
 
+SITE = SiteUse("par1", "FR", False, "owned", 1210, "operator", False, 745, 1)
+
+
+@pytest.mark.parametrize("site", [replace(SITE, zone_assumed=True), replace(SITE, zone="WORLD")])
+def test_a_site_that_nobody_placed_is_refused(site: SiteUse) -> None:
+    assert failed(replace(good(), sites=(SITE,))) == {}
+    found = failed(replace(good(), sites=(SITE, site)))
+    assert found["zone"].message == "Nobody set the zone of these sites: par1."
+
+
 def test_an_assumed_pue_warns_and_does_not_refuse() -> None:
-    checks = {check.name: check for check in conditions(good(), Evidence(assumed_pues=("par1",)), Limits())}
+    statement = replace(good(), sites=(SITE, replace(SITE, site="", pue_assumed=True)))
+    checks = {check.name: check for check in conditions(statement, GOOD, Limits())}
     assert checks["pue"].passed
-    assert checks["pue"].message == "The PUE of par1 is assumed: nobody stated it."
+    assert checks["pue"].message == "The PUE of (no site) is assumed: nobody stated it."
     assert checks["pue"].remedy
 
 

@@ -27,6 +27,7 @@ CONDITIONS = (
     "pue",
 )
 _LISTED = 5
+_WORLD = "WORLD"  # of the catalogue: everywhere and nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the conditions look at beside the statement. Places and hosts by name."""
+    """What the conditions look at beside the statement."""
 
-    assumed_zones: tuple[str, ...] = ()  # sites whose zone nobody set
-    assumed_pues: tuple[str, ...] = ()  # sites whose PUE nobody stated
     unshipped: tuple[str, ...] = ()  # nodes of which the month's last hours are missing
     conflicts: tuple[str, ...] = ()  # files that contradict others about the same hours
     findings: tuple[str, ...] = ()  # what an audit of the books found broken
@@ -58,11 +57,11 @@ def conditions(statement: Statement, evidence: Evidence, limits: Limits) -> tupl
             _unless("unshipped", evidence.unshipped, *_UNSHIPPED),
             _unless("overlap", evidence.conflicts, *_OVERLAP),
             _unless("verify", evidence.findings, *_VERIFY),
-            _unless("zone", evidence.assumed_zones, *_ZONE),
+            _unless("zone", _unplaced(statement), *_ZONE),
             _unweighed(statement),
             _tier(statement, limits),
             _simulated(statement),
-            _pue(evidence.assumed_pues),
+            _pue(statement),
         )
     }
     return tuple(found[name] for name in CONDITIONS)
@@ -87,7 +86,7 @@ _VERIFY = (
 _ZONE = (
     "Somebody set the zone of every site.",
     "Nobody set the zone of these sites",
-    'Set it and ship again: [site.NAME] zone = "FR"',
+    'Set it: [site.NAME] zone = "FR"',
 )
 
 
@@ -145,11 +144,21 @@ def _simulated(statement: Statement) -> Check:
     return Check("simulated", passed=False, message=text, remedy=remedy)
 
 
-def _pue(assumed: Sequence[str]) -> Check:
+def _unplaced(statement: Statement) -> list[str]:
+    """Sites that nobody placed, or in the world at large (P11)."""
+    return sorted({_site(each.site) for each in statement.sites if each.zone_assumed or each.zone == _WORLD})
+
+
+def _pue(statement: Statement) -> Check:
+    assumed = sorted({_site(each.site) for each in statement.sites if each.pue_assumed})
     if not assumed:
         return Check("pue", passed=True, message="The PUE of every site was stated by somebody.")
     text = f"The PUE of {_names(assumed)} is assumed: nobody stated it."
     return Check("pue", passed=True, message=text, remedy='State it: [site.NAME] pue = 1.21, pue_source = "…"')
+
+
+def _site(name: str) -> str:
+    return name or "(no site)"
 
 
 def _unless(name: str, found: Sequence[str], good: str, bad: str, remedy: str) -> Check:
