@@ -44,16 +44,16 @@ class Markets:
     covered: Mapping[ZoneHour, tuple[Covered, ...]]
     uncovered_uj: Mapping[ZoneHour, int]
 
-    def rate(self, at: ZoneHour, residual_g_per_kwh: Decimal | None) -> Fraction | None:
+    def rate(self, at: ZoneHour, residual_g_per_kwh: Fraction | None) -> Fraction | None:
         """Grams per kWh of what was used there; None: some of it has no rate."""
         covers, rest_uj = self.covered.get(at, ()), self.uncovered_uj[at]
         if rest_uj and residual_g_per_kwh is None:
             return None
         weighed = sum((cover.energy_uj * Fraction(cover.g_per_kwh) for cover in covers), Fraction(0))
         if residual_g_per_kwh is not None:
-            weighed += rest_uj * Fraction(residual_g_per_kwh)
+            weighed += rest_uj * residual_g_per_kwh
         used_uj = rest_uj + sum(cover.energy_uj for cover in covers)
-        return weighed / used_uj if used_uj else Fraction(residual_g_per_kwh or 0)
+        return weighed / used_uj if used_uj else residual_g_per_kwh
 
 
 def allocate_markets(

@@ -164,7 +164,7 @@ class MonthQuery:
         self.execute(
             f"""
             CREATE OR REPLACE TEMP VIEW weighed AS
-            SELECT {", ".join(made)}, hour_s, day, site, zone, component, scope, category, remainder, it,
+            SELECT {", ".join(made)}, hour_s, day, site, zone_written, zone, component, scope, category, remainder, it,
                    it * pue_permille AS facility, measured, simulated, idle, held, pue_permille,
                    annual_ng_per_kwh AS annual_ng, hourly_ng_per_kwh AS hourly_ng, market_ng_per_kwh AS market_ng,
                    upstream_ng_per_kwh AS upstream_ng, price_micro_per_kwh AS price_micro, fg_per_ms AS making_fg,

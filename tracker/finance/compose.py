@@ -1,0 +1,298 @@
+"""Composes a month's statement: the lake, the grid, the contracts and the configuration come together here.
+
+The same books, settings and ``as_of_s`` give the same statement on every machine: nothing here reads a clock, a locale
+or an environment, and everything is sorted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from tracker import __version__
+from tracker.books.coverage import Coverage, last_sites, read_presence
+from tracker.books.dimensions import Wanted, sorted_filters
+from tracker.books.interface import BookStore
+from tracker.books.rows import lines_of, merged, print_columns
+from tracker.books.sites import Sites, read_sites
+from tracker.books.statement import Cell, MonthQuery
+from tracker.books.sums import Sums
+from tracker.config import Config
+from tracker.config.pue import zone_of
+from tracker.core.errors import UsageError, WattledgerError
+from tracker.core.footing import half_even
+from tracker.core.hours import HOUR_S
+from tracker.core.period import days_of, period_of
+from tracker.core.statement import DEFAULT_GROUP, Day, FactorUse, Input, Line, Period, SiteUse, Statement, Status
+from tracker.core.weights import FACILITY_WH
+from tracker.finance.inputs import MonthFiles, expected_nodes, find_files, inputs_of, local
+from tracker.finance.listing import Used, embodied_uses, factor_uses, site_uses
+from tracker.finance.method import config_sha256, method_of
+from tracker.finance.places import SiteBook, places_of, site_book
+from tracker.finance.terms import claims_of, factors_of, hardware_of, has_host_figure, loss_of, market_table, tariffs_of
+from tracker.finance.weights import Terms, Weighing
+
+#: Steps done, of how many, and what comes next.
+Tell = Callable[[int, int, str], object]
+_STEPS = ("listing files", "reading coverage", "reading entries", "choosing factors", "summing", "checking inputs")
+
+
+class NoData(WattledgerError):
+    """The books have nothing of the month."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A statement that somebody asked for."""
+
+    period: Period
+    wanted: Wanted
+    method: str
+    as_of_s: int
+
+
+def compose(
+    config: Config,
+    store: BookStore,
+    month: str,
+    *,
+    as_of_s: int,
+    group_by: Sequence[str] = (),
+    filters: Sequence[tuple[str, str]] = (),
+    version: int | None = None,
+    status: Status = Status.DRAFT,
+    hash_inputs: bool = False,
+    method: str = "",
+    own_factors: bool = True,
+    threads: int | None = None,
+    tell: Tell | None = None,
+) -> Statement:
+    """``group_by`` and ``method`` (annual | hourly) are the configuration's where they are empty; ``filters`` are
+    (dimension, pattern). ``version``: of the month, 0 for a draft. ``hash_inputs``: with the sha256 of every file's
+    bytes. ``own_factors``: also use what this machine's factor store knows, beside the books'.
+
+    Raises NoData, UsageError (no month, no dimension, a contract that claims too much), BooksUnavailable, BooksDamaged.
+    """
+    asked = _asked(config, month, group_by, filters, method, as_of_s)
+    say = _stepping(tell)
+    say()
+    files = find_files(store, asked.period)
+    if not files.entries:
+        raise NoData(
+            f"The books at {store.url} have nothing of {month}.",
+            "Ship a node's hours first: wattledger ship. Which months there are: wattledger close --status",
+        )
+    with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
+        with MonthQuery(Path(folder), config.books.memory_mib, threads) as query:
+            found = _read(config, store, asked, files, query, own_factors=own_factors, say=say)
+        say()
+        names: dict[str, int | None] = {file.name: file.size_bytes for file in (*files.entries, *files.coverage)}
+        names |= dict.fromkeys(found.extra_inputs)
+        inputs = inputs_of(store, names, hashed=hash_inputs)
+    return _assembled(config, asked, found, inputs, version or 0, status)
+
+
+def _asked(
+    config: Config, month: str, group_by: Sequence[str], filters: Sequence[tuple[str, str]], method: str, as_of_s: int
+) -> Asked:
+    """Raises UsageError."""
+    timezone = config.books.timezone
+    try:
+        period = period_of(month, timezone, zone_of(timezone))
+    except ValueError as error:
+        raise UsageError(f"{month[:40]!r} is no month.", "Write it like 2026-10.") from error
+    if period.start_s >= as_of_s:
+        raise UsageError(f"{month} has not begun yet.", "Ask for a month that has.")
+    wanted = Wanted(tuple(group_by or config.books.group_by or DEFAULT_GROUP), sorted_filters(filters))
+    return Asked(period, wanted, method or config.accounting.location_factor, as_of_s)
+
+
+def _stepping(tell: Tell | None) -> Callable[[], None]:
+    steps = iter(enumerate(_STEPS))
+
+    def say() -> None:
+        done, what = next(steps)
+        if tell is not None:
+            tell(done, len(_STEPS), what)
+
+    return say
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the month says, before it is put together."""
+
+    lines: tuple[Line, ...]
+    total: Line
+    days: tuple[tuple[str, Sums], ...]
+    coverage: Coverage
+    factors: tuple[FactorUse, ...]
+    sites: tuple[SiteUse, ...]
+    books: Mapping[str, SiteBook]
+    unknown_wh: tuple[tuple[str, int], ...]
+    extra_inputs: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def _read(
+    config: Config,
+    store: BookStore,
+    asked: Asked,
+    files: MonthFiles,
+    query: MonthQuery,
+    *,
+    own_factors: bool,
+    say: Callable[[], None],
+) -> Found:
+    period, wanted = asked.period, asked.wanted
+    say()
+    presence = read_presence(query, local(store, files.coverage), period)
+    gone = [file for host, file in sorted(files.before.items()) if host not in presence.hours]
+    seen = last_sites(query, local(store, gone)) if gone else {}
+    clock = zone_of(period.timezone)
+    expected = expected_nodes(files, presence, seen, period, asked.as_of_s, config.books.retired, clock)
+    coverage = Coverage(presence, expected)
+    say()
+    query.read_entries(local(store, files.entries), period, wanted, by_packages=has_host_figure(config))
+    say()
+    said = read_sites(store, asked.as_of_s)
+    cells = query.cells()
+    if not cells:
+        raise NoData(f"The books at {store.url} have no energy in {period.month}.", "Ship its hours: wattledger ship")
+    books = {site: site_book(site, config, said.facts) for site in sorted({cell.site for cell in cells})}
+    weighing, factor_files = _weighing(config, store, asked, cells, books, own=own_factors)
+    hardware = hardware_of(config, query.made())
+    say()
+    places = weighing.terms.places.values()
+    days = days_of(period, clock)
+    query.weigh(places, weighing.weights(), hardware.makings, days, wanted, config.books.entity)
+    rows = merged(query.rows(wanted))
+    lines, total = lines_of(period.month, rows, asked.method, _coverage_of(coverage, wanted))
+    if not rows:
+        total = replace(total, key=("",) * len(wanted.group_by))
+    by_day = query.days()
+    used = [Used(*row) for row in query.energy("site", "zone_written", "zone", "hour_s")]
+    return Found(
+        lines,
+        total,
+        tuple(by_day),
+        coverage,
+        (*factor_uses(used, weighing), *embodied_uses(hardware.figures, hardware.lifetime_h)),
+        site_uses(used, weighing),
+        books,
+        _unknown([sums for _, sums in by_day]),
+        (*factor_files, *_site_files(store)),
+        _notes(said, files, presence.doubles),
+    )
+
+
+def _weighing(
+    config: Config,
+    store: BookStore,
+    asked: Asked,
+    cells: Sequence[Cell],
+    books: Mapping[str, SiteBook],
+    *,
+    own: bool,
+) -> tuple[Weighing, tuple[str, ...]]:
+    period = asked.period
+    places = places_of(((cell.site, cell.zone_written) for cell in cells), books)
+    zones = {place.zone for place in places.values()}
+    factors, names = factors_of(config, store, zones, period, asked.as_of_s, own=own)
+    claims, cautions = claims_of(market_table(config))
+    clock = zone_of(period.timezone)
+    terms = Terms(
+        asked.method,
+        places,
+        books,
+        claims,
+        cautions,
+        tariffs_of(config, lambda site: books[site].clock if site in books else clock),
+        loss_of(config),
+    )
+    until_s = min(period.end_s, max(asked.as_of_s // HOUR_S * HOUR_S, max(cell.hour_s for cell in cells) + HOUR_S))
+    return Weighing(cells, terms, factors, period.start_s, until_s), names
+
+
+def _coverage_of(coverage: Coverage, wanted: Wanted) -> Callable[[tuple[str, ...]], int | None]:
+    """Of a row, by what of its key says where it is; of everything for the empty key."""
+    at = {name: n for n, name in enumerate(wanted.group_by) if name in {"site", "component", "hostname"}}
+
+    def of(key: tuple[str, ...]) -> int | None:
+        return coverage.of(**({name: key[n] for name, n in at.items()} if key else {}))
+
+    return of
+
+
+def _unknown(days: Sequence[Sums]) -> tuple[tuple[str, int], ...]:
+    """By basis, in Wh; those of which everything is known are left out."""
+    names = ("annual", "hourly", "market", "upstream", "cost")
+    sums = {name: sum(getattr(day, f"{name}_unknown_nj") for day in days) for name in names}
+    return tuple((name, half_even(nj, FACILITY_WH)) for name, nj in sums.items() if nj)
+
+
+def _site_files(store: BookStore) -> tuple[str, ...]:
+    return tuple(name for name, _ in store.names("sites/") if name.endswith(".json"))
+
+
+def _notes(said: Sites, files: MonthFiles, doubles: Mapping[str, int]) -> tuple[str, ...]:
+    return (
+        *said.contradictions,
+        *said.damaged,
+        *(f"{one.name} and {other.name} are of the same hours: the first was read." for one, other in files.conflicts),
+        *(
+            f"Two ledgers of {host} have rows of the same {hours} hours; both were read."
+            for host, hours in doubles.items()
+        ),
+    )
+
+
+def _assembled(
+    config: Config, asked: Asked, found: Found, inputs: tuple[Input, ...], version: int, status: Status
+) -> Statement:
+    printed = print_columns([sums for _, sums in found.days], asked.method, found.total.amounts)
+    statement = Statement(
+        period=asked.period,
+        status=status,
+        version=version,
+        statement_id="",
+        software=__version__,
+        entity=config.books.entity,
+        currency=config.books.currency,
+        group_by=asked.wanted.group_by,
+        filters=asked.wanted.filters,
+        location_method=asked.method,
+        as_of_s=asked.as_of_s,
+        rows=found.lines,
+        total=found.total,
+        days=tuple(Day(date, amounts) for (date, _), amounts in zip(found.days, printed.rows, strict=True)),
+        factors=found.factors,
+        coverage=found.coverage.lines(),
+        method=method_of(config, found.books, found.sites, found.factors, found.notes),
+        inputs=inputs,
+        sites=found.sites,
+        unknown_wh=found.unknown_wh,
+    )
+    return replace(statement, statement_id=statement_id(statement, config))
+
+
+def statement_id(statement: Statement, config: Config) -> str:
+    """Names what it was made of: inputs, settings, options and the time of knowledge."""
+    made_of = (
+        statement.period,
+        statement.group_by,
+        statement.filters,
+        statement.location_method,
+        statement.as_of_s,
+        statement.software,
+        [(each.name, each.size_bytes) for each in statement.inputs],
+        config_sha256(config),
+    )
+    digest = hashlib.sha256(msgspec.json.encode(made_of, order="deterministic")).hexdigest()[:16]
+    label = f"v{statement.version}" if statement.version else "draft"
+    return f"{statement.period.month}-{label}-{digest}"

@@ -1,0 +1,101 @@
+"""What the sites and grid zones of the lake mean: from what nodes said of them, and from the configuration of whoever
+makes the statement, which comes first: finance may mend what a node did not say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from tracker.books.sites import SiteFacts
+from tracker.config import Config
+from tracker.config.pue import INDUSTRY, statements, zone_of
+from tracker.config.schema import Site
+from tracker.core.accounting import Pue
+from tracker.core.boundary import LEASED_ASSETS, PURCHASED_SERVICES, SCOPE_2, Booked, Control, Part, booked_as
+from tracker.core.errors import UsageError
+from tracker.core.weights import Place
+from tracker.grid.catalogue import WORLD
+from tracker.grid.zones import find_zone
+
+_COLO = {"scope2": SCOPE_2, "scope3-8": LEASED_ASSETS, "scope3-1": PURCHASED_SERVICES}
+
+
+@dataclass(frozen=True, slots=True)
+class SiteBook:
+    """A site in one time zone, with what is said of its PUE (``accounting.pue_at``). ``zone`` "": nobody said."""
+
+    site: str
+    zone: str
+    zone_is_ours: bool  # the configuration says so, whatever nodes wrote
+    pues: tuple[Pue, ...]
+    clock: tzinfo
+    control: Control
+    operational_control: bool
+    colo_overhead: Booked
+
+    @property
+    def booked(self) -> Booked:
+        """The scope of its IT electricity."""
+        return booked_as(self.control, Part.IT_ELECTRICITY, operational_control=self.operational_control)
+
+    @property
+    def overhead_booked(self) -> Booked:
+        """The scope of what the building adds."""
+        return booked_as(
+            self.control,
+            Part.OVERHEAD,
+            operational_control=self.operational_control,
+            colo_overhead=self.colo_overhead,
+        )
+
+
+def site_book(name: str, config: Config, said: Mapping[str, SiteFacts]) -> SiteBook:
+    """Raises UsageError for a time zone or zone that is not known here."""
+    facts, own = said.get(name), config.site.get(name)
+    if own is None:
+        own = Site() if facts is None else Site(timezone=facts.timezone)
+    stated = own.pue is not None or bool(own.pue_periods)
+    pues = statements(own) if stated or facts is None or not facts.pue else facts.pue
+    by_us = name in config.site
+    return SiteBook(
+        site=name,
+        zone=find_zone(own.zone).code if own.zone else (facts.zone if facts else ""),
+        zone_is_ours=bool(own.zone),
+        pues=pues or (INDUSTRY,),
+        clock=_clock(own.timezone, name),
+        control=Control(own.control if by_us or facts is None else facts.control),
+        operational_control=own.operational_control if by_us or facts is None else facts.operational_control,
+        colo_overhead=_COLO[own.colo_overhead if by_us or facts is None else facts.colo_overhead],
+    )
+
+
+def places_of(written: Iterable[tuple[str, str]], books: Mapping[str, SiteBook]) -> dict[tuple[str, str], Place]:
+    """Of each pair (site, grid zone) as rows of the lake have it. The configuration's zone comes before the row's, the
+    row's before what nodes say of their site now. Without any it is the world's, assumed (P11)."""
+    found = {}
+    for site, zone_written in sorted(set(written)):
+        book = books[site]
+        zone = book.zone if book.zone_is_ours else zone_written or book.zone
+        scope = book.booked
+        found[site, zone_written] = Place(
+            site=site,
+            zone_written=zone_written,
+            zone=find_zone(zone).code if zone else WORLD.code,
+            zone_assumed=not zone,
+            control=book.control.value,
+            scope=str(scope.scope),
+            category="" if scope.category is None else str(scope.category),
+        )
+    return found
+
+
+def _clock(name: str, site: str) -> tzinfo:
+    try:
+        return zone_of(name)
+    except (ValueError, OSError, LookupError) as error:  # ZoneInfoNotFoundError is a KeyError
+        raise UsageError(
+            f"The time zone {name!r} of the site {site} is not known here.",
+            "Install tzdata, or mend the site's timezone.",
+        ) from error
