@@ -51,12 +51,11 @@ class FolderStore(BookStore):
         if top.is_file():
             yield top.relative_to(self._root).as_posix(), top.stat().st_size
             return
-        try:
-            entries = [*os.scandir(top)]
-        except FileNotFoundError:
-            if top != self._root:
-                return
-            raise
+        if not top.exists():
+            self._root.stat()  # a file system that was unmounted has no empty books
+            return
+        with os.scandir(top) as listed:
+            entries = [*listed]
         for entry in entries:
             if entry.name.startswith("."):
                 continue
@@ -70,7 +69,7 @@ class FolderStore(BookStore):
         try:
             return (self._root / name).read_bytes()
         except FileNotFoundError:
-            if not self._root.is_dir():  # a file system that was unmounted has no empty books
+            if not self._root.is_dir():  # as above
                 raise BooksUnavailable(f"The folder {self._root} is gone.", "Mount it, and try again.") from None
             return None
         except OSError as error:
@@ -128,11 +127,11 @@ def _write(path: Path, content: bytes) -> None:
 
 def _sweep(part: Path) -> None:
     """Remove what killed writers left beside this new file, by the clock that dates both."""
-    with suppress(OSError):
-        now_s = part.stat().st_mtime
-        for entry in os.scandir(part.parent):
-            if now_s - entry.stat().st_mtime > _ABANDONED_S:
-                Path(entry.path).unlink(missing_ok=True)
+    now_s = part.stat().st_mtime
+    for path in part.parent.iterdir():
+        with suppress(OSError):  # others sweep too, and rename what they have written
+            if now_s - path.stat().st_mtime > _ABANDONED_S:
+                path.unlink()
 
 
 def _make(folder: Path) -> None:
