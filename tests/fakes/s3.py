@@ -37,8 +37,18 @@ class S3:
         """Drop every bucket and object."""
         self._send("POST", "/moto-api/reset")
 
-    def _send(self, method: str, path: str) -> None:
-        request = urllib.request.Request(self.endpoint + path, data=b"", method=method)
+    @contextmanager
+    def strict(self) -> Iterator[None]:
+        """Meanwhile no credentials are known to it."""
+        self._send("POST", "/moto-api/reset-auth", b"0")
+        try:
+            yield
+        finally:
+            self._send("POST", "/moto-api/reset-auth", b"inf")
+
+    def _send(self, method: str, path: str, body: bytes = b"") -> None:
+        headers = {"Content-Type": "application/octet-stream"}
+        request = urllib.request.Request(self.endpoint + path, data=body, headers=headers, method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
             answer.read()
 
