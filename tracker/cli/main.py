@@ -23,6 +23,7 @@ COMMANDS = {
     "estimate": ("tracker.cli.estimate", "estimate", "Estimate energy and emissions from device-hours or kWh."),
     "grid": ("tracker.cli.grid", "grid", "Say what a kWh weighs and from where; read, carry and forecast factors."),
     "ship": ("tracker.cli.ship", "ship", "Put the node's closed hours into the fleet's books."),
+    "serve": ("tracker.cli.serve", "serve", "Serve the months and their statements: the finance portal."),
     "config": ("tracker.cli.config", "config", "Show or check the configuration."),
 }
 
