@@ -28,7 +28,7 @@ from tracker.web.portal.interface import Busy, Missing, Office, Unavailable, Wan
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 STATEMENTS = "/api/v1/statements"
-_STATEMENT = re.compile(rf"{STATEMENTS}/(?P<month>[0-9]{{4}}-(?:0[1-9]|1[0-2]))")
+_STATEMENT = re.compile(rf"{STATEMENTS}/(?P<month>20[0-9]{{2}}-(?:0[1-9]|1[0-2]))")
 _VERSION = re.compile(r"[1-9][0-9]{0,3}")
 _RETRY_S = 30  # when the books cannot be reached
 
