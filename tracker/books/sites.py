@@ -22,6 +22,8 @@ FOLDER = "sites/"
 #: The folder of nodes that name no site.
 NOWHERE = "_"
 VERSION = 1
+#: Hosts that a sentence names.
+_NAMED = 5
 
 
 class SiteFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,11 +98,15 @@ def _contradictions(newest: SiteFacts, last_words: Iterable[SiteFacts]) -> list[
         if differing:
             others.setdefault(", ".join(differing), []).append(each.hostname)
     return [
-        f"Nodes of the site {newest.site or NOWHERE} say different things of it: {', '.join(sorted(hosts)[:5])}"
-        f"{' and others' if len(hosts) > 5 else ''} differ from {newest.hostname} in {what}. "  # noqa: PLR2004 - as above
-        "The newest counts; give all nodes of a site the same [site] section."
+        f"Nodes describe the site {newest.site or NOWHERE} differently: {_some(hosts)} against {newest.hostname}, in "
+        f"{what}. The newest counts; give all nodes of a site the same [site] section."
         for what, hosts in sorted(others.items())
     ]
+
+
+def _some(hosts: Iterable[str]) -> str:
+    first, more = sorted(hosts)[:_NAMED], sorted(hosts)[_NAMED:]
+    return ", ".join(first) + (f" and {len(more)} others" if more else "")
 
 
 def _read(store: BookStore, names: list[str]) -> tuple[list[SiteFacts], list[str]]:
