@@ -21,6 +21,10 @@ PARTS: dict[str, tuple[Callable[[], bool], str]] = {
     "gcc": (lambda: shutil.which("gcc") is not None, "apt-get install gcc libc6-dev"),
     "prometheus": (lambda: shutil.which("prometheus") is not None, "apt-get install prometheus"),
     "promtool": (lambda: shutil.which("promtool") is not None, "apt-get install prometheus"),
+    "victoria-metrics": (
+        lambda: shutil.which("victoria-metrics") is not None,
+        "apt-get install victoria-metrics",
+    ),
     "chromium": (lambda: shutil.which("chromium") is not None, "apt-get install chromium"),
     "unshare": (lambda: shutil.which("unshare") is not None, "apt-get install util-linux"),
     "podman": (lambda: all(map(shutil.which, ("podman", "runc"))), "apt-get install podman runc"),
