@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, assert_never
 
 import click
 import msgspec
 
 from tracker.books.shipping import Shipped
 from tracker.cli.options import config_of, config_options
+from tracker.cli.ship_history import HistoryFlags, history_options, ship_from_prometheus, take_history
 from tracker.cli.ship_node import Wanted, ship_node
 from tracker.cli.waiting import Turns
 from tracker.config import Config
@@ -31,6 +33,7 @@ _SHORTEST_NS = 60 * NS_PER_S
 @click.option("--check", is_flag=True, help="Compare all that was ever shipped with the ledger, not the last two days.")
 @click.option("--due", is_flag=True, help="What the daemon runs: the last days, and nothing is compared again.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as a JSON line.")
+@history_options
 def ship(
     config_path: Path | None,
     books: str | None,
@@ -38,7 +41,7 @@ def ship(
     check: bool,
     due: bool,
     as_json: bool,
-    **flags: object,
+    **flags: Any,
 ) -> None:
     """Put the node's closed hours into the books: a folder or a bucket that holds those of the whole fleet.
 
@@ -48,7 +51,11 @@ def ship(
     """
     if check and due:
         raise UsageError("--due compares nothing, --check compares all.", "Give one of them.")
-    config, wanted = config_of(config_path, flags), Wanted(check=check, due=due)
+    history = take_history(flags)
+    if history is not None and (check or due):
+        raise UsageError("--check and --due are about the node's own ledger.", "Leave them out.")
+    config = config_of(config_path, flags)
+    wanted: Wanted | HistoryFlags = history or Wanted(check=check, due=due)
     if every is None:
         sys.exit(0 if _once(config, books, wanted, as_json=as_json) else 1)
     period_s = _period_s(every)
@@ -56,11 +63,11 @@ def ship(
         ok = True
         for _ in turns:
             ok = _attempt(config, books, wanted, as_json=as_json)
-            wanted = Wanted(due=True)
+            wanted = history or Wanted(due=True)
     sys.exit(0 if ok else 1)
 
 
-def _attempt(config: Config, books: str | None, wanted: Wanted, *, as_json: bool) -> bool:
+def _attempt(config: Config, books: str | None, wanted: Wanted | HistoryFlags, *, as_json: bool) -> bool:
     """One of many: what fails now may work the next time."""
     try:
         return _once(config, books, wanted, as_json=as_json)
@@ -71,10 +78,16 @@ def _attempt(config: Config, books: str | None, wanted: Wanted, *, as_json: bool
         return False
 
 
-def _once(config: Config, books: str | None, wanted: Wanted, *, as_json: bool) -> bool:
+def _once(config: Config, books: str | None, wanted: Wanted | HistoryFlags, *, as_json: bool) -> bool:
     """Whether all is well."""
     with _progress("Shipping", wanted=not as_json) as tell:
-        done, url = ship_node(config, books, wanted, tell)
+        match wanted:
+            case HistoryFlags():
+                done, url = ship_from_prometheus(config, books, wanted, tell)
+            case Wanted():
+                done, url = ship_node(config, books, wanted, tell)
+            case _:
+                assert_never(wanted)
     for sentence in (*done.conflicts, *done.damaged, *done.notes):
         click.echo(f"wattledger: {sentence}", err=True)
     if as_json:
