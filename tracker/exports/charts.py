@@ -15,11 +15,12 @@ WIDTH, HEIGHT = 6800, 2100
 LEFT, RIGHT, TOP, BOTTOM = 620, 60, 120, 260
 _STEPS = 5  # at most, on the axis
 _GAP_PERCENT = 28  # of a month's place
+_WIDEST = 700  # where there are few months
 
 
 @dataclass(frozen=True, slots=True)
 class Rect:
-    """``name``: of its series; ``says``: its value for a person."""
+    """``says``: its value for a person."""
 
     x: int
     y: int
@@ -52,6 +53,11 @@ class Chart:
     rects: tuple[Rect, ...]
     labels: tuple[Label, ...]
 
+    @property
+    def drawn(self) -> bool:
+        """Whether there is anything to see."""
+        return any(rect.height for rect in self.rects)
+
 
 @dataclass(frozen=True, slots=True)
 class Month:
@@ -73,7 +79,7 @@ def columns(
     rects: list[Rect] = []
     labels: list[Label] = []
     place = (WIDTH - LEFT - RIGHT) // max(len(months), 1)
-    inner = place * (100 - _GAP_PERCENT) // 100
+    inner = min(place * (100 - _GAP_PERCENT) // 100, _WIDEST)
     for number, (month, heights) in enumerate(zip(months, sizes, strict=True)):
         x = LEFT + number * place + (place - inner) // 2
         labels.append(Label(LEFT + number * place + place // 2, month.name))

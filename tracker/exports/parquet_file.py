@@ -51,6 +51,7 @@ def _make(statement: Statement, path: Path) -> None:
 def _types(statement: Statement) -> dict[str, str]:
     named = (*table.about(statement), *table.columns(statement), "row_sha256")
     kinds = {name: f"DECIMAL(38,{places})" for name, places in NUMBERS.items()}
+    kinds["is_correction"] = "BOOLEAN"
     return {f'"{name}"': kinds.get(name, "VARCHAR") for name in named}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact
 from typing import Any
 
 from tracker.core.errors import WattledgerError
@@ -28,6 +28,7 @@ from tracker.exports.columns import ADDITIVE, RATIOS
 from tracker.exports.head import SCHEMA
 from tracker.exports.table import digest
 
+_EXACT = Context(prec=100, traps=[Inexact])  # the default one rounds to 28 digits
 _DERIVED = {"energy_overhead_wh", "modelled_wh"}  # differences of others
 
 
@@ -42,7 +43,7 @@ def read_statement(content: bytes) -> Statement:
         schema = read["schema"]
         statement = _statement(read) if schema == SCHEMA else None
         said = read["statement_sha256"]
-    except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise NotAStatement(f"This is no JSON export of a statement ({type(error).__name__}: {error}).") from None
     if statement is None:
         raise NotAStatement(f"The layout {schema!r} is not known; this version reads {SCHEMA}.", "Update wattledger.")
@@ -89,7 +90,7 @@ def _seconds(text: str) -> int:
 
 
 def _integer(value: Decimal | int | None, places: int) -> int | None:
-    return None if value is None else int(Decimal(value).scaleb(places))
+    return None if value is None else int(Decimal(value).scaleb(places, _EXACT))
 
 
 def _amounts(each: Mapping[str, Any]) -> Amounts:

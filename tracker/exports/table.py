@@ -18,7 +18,7 @@ from tracker.exports.columns import NUMBERS, amount_cells, ratio_cells
 from tracker.exports.head import head_json, utc
 
 ROW, CORRECTION, TOTAL = KINDS = ("row", "correction", "total")
-_BEFORE = ("row_kind", "period", "restates_period", "reason", "row_id")
+_BEFORE = ("row_kind", "period", "restates_period", "reason", "is_correction", "row_id")
 _AFTER = ("scope", "scope3_category")
 
 
@@ -39,31 +39,31 @@ class Row:
 
 def rows(statement: Statement, kinds: Sequence[str] = KINDS) -> Iterator[Row]:
     """Rows, corrections of other months, and last the total of the rows (corrections are not in it)."""
-    numbers = [name in NUMBERS for name in columns(statement)]
+    literal = [name in NUMBERS or name == "is_correction" for name in columns(statement)]
     prefixes = [f'"{name}":' for name in columns(statement)]
     for line, start in _lines(statement, kinds):
         cells = [*start, line.row_id, *line.key, line.scope, line.category]
         cells += amount_cells(line.amounts) + ratio_cells(line.ratios)
         cells.append(statement.currency)
         tokens = [
-            "null" if cell is None else cell if number else encode_basestring(cell)
-            for cell, number in zip(cells, numbers, strict=True)
+            "null" if cell is None else cell if plain else encode_basestring(cell)
+            for cell, plain in zip(cells, literal, strict=True)
         ]
         text = "{" + ",".join(map(add, prefixes, tokens))
         yield Row(line, cells, text, sha256(text.encode()).hexdigest())
 
 
 def _lines(statement: Statement, kinds: Sequence[str]) -> Iterator[tuple[Line, list[str | None]]]:
-    """Each line with its cells up to the reason."""
+    """Each line with its cells before the row's id."""
     month = statement.period.month
     if ROW in kinds:
         for line in statement.rows:
-            yield line, [ROW, month, "", ""]
+            yield line, [ROW, month, "", "", "false"]
     if CORRECTION in kinds:
         for each in statement.corrections:
-            yield each.line, [CORRECTION, month, each.restates_period, each.reason]
+            yield each.line, [CORRECTION, month, each.restates_period, each.reason, "true"]
     if TOTAL in kinds:
-        yield statement.total, [TOTAL, month, "", ""]
+        yield statement.total, [TOTAL, month, "", "", "false"]
 
 
 def about(statement: Statement) -> dict[str, str]:

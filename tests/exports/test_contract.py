@@ -1,0 +1,126 @@
+"""Every format: the same statement gives the same bytes everywhere, and no format fails on an odd one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from tests.exports.kit import rendered
+from tests.fakes.statements import CLOSED, EMPTY, STATEMENT, line
+from tests.fakes.statements import amounts as amounts_of
+from tracker.core.statement import DIMENSIONS, Statement
+from tracker.registry import EXPORTS
+
+REPO = Path(__file__).resolve().parent.parent.parent
+PROGRAM = """
+import hashlib, json, os, sys
+os.umask(int(sys.argv[1], 8))
+from tests.exports.kit import rendered
+from tests.fakes.statements import CLOSED, STATEMENT
+from tracker.registry import EXPORTS
+names = {name: hashlib.sha256(rendered(name, CLOSED) + rendered(name, STATEMENT)).hexdigest() for name in EXPORTS}
+print(json.dumps(names))
+"""
+WORLDS = (
+    {"PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C", "umask": "022"},
+    {"PYTHONHASHSEED": "1", "TZ": "Pacific/Kiritimati", "LC_ALL": "C.UTF-8", "umask": "077"},
+    {"PYTHONHASHSEED": "4242", "TZ": "America/St_Johns", "LC_ALL": "tr_TR.UTF-8", "umask": "002"},
+)
+GROUPED_BY_ALL = replace(
+    STATEMENT,
+    group_by=DIMENSIONS,
+    rows=(line(DIMENSIONS, amounts_of(1_000)),),
+    total=line(("",) * len(DIMENSIONS), amounts_of(1_000)),
+    days=(),
+    corrections=(),
+)
+NOT_GROUPED = replace(
+    STATEMENT, group_by=(), rows=(line((), amounts_of(1_000)),), total=line((), amounts_of(1_000)), corrections=()
+)
+
+
+def test_every_format_has_a_name_a_file_of_its_own_and_a_type() -> None:
+    assert set(EXPORTS) == {"csv", "xlsx", "json", "parquet", "html", "focus", "codecarbon"}
+    assert all(name == exporter.name for name, exporter in EXPORTS.items())
+    assert len({exporter.extension for exporter in EXPORTS.values()}) == len(EXPORTS)
+    assert all("/" in exporter.media_type for exporter in EXPORTS.values())
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+@pytest.mark.parametrize("statement", [STATEMENT, CLOSED, EMPTY, GROUPED_BY_ALL, NOT_GROUPED])
+def test_every_statement_can_be_rendered(name: str, statement: Statement) -> None:
+    """A month without rows, every dimension at once, or none: nobody loses a format over it."""
+    assert rendered(name, statement)
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_a_format_needs_no_seekable_file(name: str) -> None:
+    """It may be written into a socket or a pipe."""
+
+    class Pipe(BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def seek(self, *_: int) -> int:
+            raise OSError("not seekable")
+
+        tell = seek
+
+    pipe = Pipe()
+    EXPORTS[name]().render(STATEMENT, pipe)
+    assert pipe.getvalue() == rendered(name, STATEMENT)
+
+
+def test_the_bytes_depend_on_nothing_but_the_statement(tmp_path: Path) -> None:
+    """A closed month is sealed by hashes: another host, folder, time zone, locale, umask or seed changes no byte."""
+    seen = []
+    for world in WORLDS:
+        variables = {name: value for name, value in world.items() if name != "umask"}
+        command = [sys.executable, "-c", PROGRAM, world["umask"]]
+        environment = {**os.environ, **variables, "PYTHONPATH": str(REPO), "PYTHONDONTWRITEBYTECODE": "1"}
+        ran = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, check=True)
+        seen.append(json.loads(ran.stdout))
+    assert seen[0] == seen[1] == seen[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "sha256"),
+    [
+        ("csv", "62032666a3832c3c1e2f85b871e410412c55fbeb05d9d91bab44a90fb0deabea"),
+        ("json", "b8d0eab346b2e3452d69bf36c1bfa0916a740ff4d364e47acfdbb2bb30c342b4"),
+        ("focus", "5101dfc8de37fa4df0b84b647ec90900b2d787b2773b22181350fdc753479ef4"),
+        ("codecarbon", "7cd50f2ed1bbd5110d3ab8a6acef9d130245cfcdde6c831c5efd4a3a9ff3d14e"),
+    ],
+)
+def test_golden_bytes_of_a_closed_month(name: str, sha256: str) -> None:
+    """A release that changes these changes what closed months would look like when they are written again: it needs a
+    new name of the layout, and a line in the changelog."""
+    assert hashlib.sha256(rendered(name, CLOSED)).hexdigest() == sha256
+
+
+def test_listing_the_formats_loads_nothing_that_a_format_needs() -> None:
+    """The daemon lists them and has 36 MiB for everything."""
+    program = (
+        "import sys; import tracker.registry; "
+        "heavy = ('duckdb', 'xlsxwriter', 'jinja2', 'csv', 'tracker.exports.table', 'tracker.exports.head'); "
+        "print([name for name in heavy if name in sys.modules and name not in sys.argv[1:]])"
+    )
+    before = subprocess.run(
+        [sys.executable, "-c", "import sys, tracker.grid.interface; print(*sys.modules)"],
+        cwd=REPO,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, *before.stdout.split()], cwd=REPO, capture_output=True, check=True, text=True
+    )
+    assert ran.stdout.strip() == "[]"

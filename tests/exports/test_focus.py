@@ -1,0 +1,160 @@
+"""FOCUS 1.2: what a validator of the specification would refuse."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from tests.exports.kit import rendered, table_of
+from tests.fakes.statements import EMPTY, STATEMENT, amounts, line
+from tracker.core.statement import Statement
+from tracker.exports.focus import CONDITIONAL, CUSTOM, HEADER, MANDATORY
+
+#: FOCUS 1.2, columns with feature level "Mandatory"; True: may be null.
+NULLABLE = {
+    "BilledCost": False,
+    "BillingAccountId": False,
+    "BillingAccountName": True,
+    "BillingCurrency": False,
+    "BillingPeriodEnd": False,
+    "BillingPeriodStart": False,
+    "ChargeCategory": False,
+    "ChargeClass": True,
+    "ChargeDescription": True,
+    "ChargePeriodEnd": False,
+    "ChargePeriodStart": False,
+    "ContractedCost": False,
+    "EffectiveCost": False,
+    "InvoiceIssuerName": False,
+    "ListCost": False,
+    "PricingQuantity": True,
+    "PricingUnit": True,
+    "ProviderName": False,
+    "PublisherName": False,
+    "ServiceCategory": False,
+    "ServiceName": False,
+}
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+NUMBER = re.compile(r"-?\d+\.\d+")
+LINES = table_of(rendered("focus", STATEMENT))
+
+
+def test_every_mandatory_column_is_there_and_ours_come_last() -> None:
+    header = rendered("focus", STATEMENT).split(b"\r\n")[0].decode().split(",")
+    assert set(NULLABLE) == set(MANDATORY) <= set(header)
+    own = [name.startswith("x_") for name in header]
+    assert own == sorted(own)
+    assert set(header) == {*MANDATORY, *CONDITIONAL, *CUSTOM} == set(HEADER)
+    assert all(re.fullmatch(r"(x_)?[A-Z][A-Za-z0-9]+", name) for name in header)
+    assert len(header) == len(set(header))
+
+
+@pytest.mark.parametrize("column", [name for name, nullable in NULLABLE.items() if not nullable])
+@pytest.mark.parametrize("statement", [STATEMENT, replace(STATEMENT, entity="", currency="")])
+def test_what_must_not_be_null_is_not(column: str, statement: Statement) -> None:
+    assert all(each[column] for each in table_of(rendered("focus", statement)))
+
+
+def test_times_are_utc_and_ends_are_exclusive() -> None:
+    for each in LINES:
+        for column in ("BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd"):
+            assert INSTANT.fullmatch(each[column])
+    assert (LINES[0]["BillingPeriodStart"], LINES[0]["BillingPeriodEnd"]) == (
+        "2026-09-30T22:00:00Z",
+        "2026-10-31T23:00:00Z",
+    )
+
+
+def test_numbers_have_no_separator_and_costs_are_never_null() -> None:
+    for each in LINES:
+        for column in ("BilledCost", "ContractedCost", "EffectiveCost", "ListCost", "PricingQuantity"):
+            assert NUMBER.fullmatch(each[column]), column
+
+
+def test_a_correction_says_that_it_is_one_and_of_when() -> None:
+    corrections = [each for each in LINES if each["ChargeClass"]]
+    assert [(each["ChargeClass"], each["x_RestatesPeriod"], each["x_CorrectionReason"]) for each in corrections] == [
+        ("Correction", "2026-08", "error"),
+        ("Correction", "2026-09", "energy_late"),
+        ("Correction", "2026-09", "factor_final"),
+    ]
+    assert corrections[1]["ChargePeriodStart"] == "2026-08-31T22:00:00Z"
+    assert corrections[1]["ChargePeriodEnd"] == corrections[1]["BillingPeriodStart"] == "2026-09-30T22:00:00Z"
+    assert corrections[2]["x_Scope2LocationKgCO2e"] == "-1234.567"
+
+
+def test_a_correction_of_december_ends_in_the_next_year() -> None:
+    correction = replace(STATEMENT.corrections[0], restates_period="2025-12")
+    lines = table_of(rendered("focus", replace(STATEMENT, corrections=(correction,))))
+    assert (lines[-1]["ChargePeriodStart"], lines[-1]["ChargePeriodEnd"]) == (
+        "2025-11-30T23:00:00Z",
+        "2025-12-31T23:00:00Z",
+    )
+
+
+def test_values_that_the_specification_lists() -> None:
+    assert {each["ChargeCategory"] for each in LINES} == {"Usage"}
+    assert {each["ServiceCategory"] for each in LINES} == {"AI and Machine Learning"}
+    assert {each["ChargeClass"] for each in LINES} == {"", "Correction"}
+    assert {each["ConsumedUnit"] for each in LINES} == {each["PricingUnit"] for each in LINES} == {"kWh"}
+    assert {each["BillingCurrency"] for each in LINES} == {"EUR"}
+
+
+def test_tags_are_a_json_object_of_the_rows_key() -> None:
+    (found,) = [each for each in LINES if each["SubAccountName"] == "robotics" and each["x_Scope"] == "3"]
+    assert json.loads(found["Tags"]) == {
+        "cost_centre": "CC-3007",
+        "team": "robotics",
+        "project": "sim",
+        "site": "use1",
+        "component": "gpu",
+    }
+    assert (found["SubAccountId"], found["RegionId"], found["x_Scope3Category"]) == ("CC-3007", "use1", "1")
+
+
+def test_nobody_is_billed_and_the_tariff_shows_as_effective_cost() -> None:
+    assert {each["BilledCost"] for each in LINES} == {"0.00"}
+    assert sum(Decimal(each["EffectiveCost"]) for each in LINES if not each["ChargeClass"]) == Decimal("431691.05")
+
+
+def test_without_a_tariff_there_is_no_currency_and_no_cost() -> None:
+    row = line(STATEMENT.rows[0].key, amounts(1_000, cost_hundredths_per_kwh=None))
+    (each,) = table_of(rendered("focus", replace(EMPTY, rows=(row,), entity="")))
+    assert (each["BillingCurrency"], each["EffectiveCost"], each["BillingAccountId"]) == ("XXX", "0.00", "unnamed")
+    assert each["BillingAccountName"] == ""
+
+
+def test_energies_add_up_to_the_statement() -> None:
+    summed = sum(Decimal(each["x_EnergyItKwh"]) for each in LINES if not each["ChargeClass"])
+    assert summed == Decimal("1931327.407")
+
+
+def test_resources_are_named_whole_or_not_at_all() -> None:
+    """A null id has no name and no type; an id has both."""
+    row = line(("gpu-017", "gpu"), amounts(1_000))
+    of_hosts = replace(EMPTY, group_by=("hostname", "grid_zone"), rows=(row,), total=line(("", ""), amounts(1_000)))
+    (each,) = table_of(rendered("focus", of_hosts))
+    assert (each["ResourceId"], each["ResourceName"], each["ResourceType"]) == ("gpu-017", "gpu-017", "Node")
+    assert {(each["ResourceId"], each["ResourceName"], each["ResourceType"]) for each in LINES} == {("", "", "")}
+
+
+def test_a_row_of_a_zone_names_the_factors_of_that_zone() -> None:
+    rows = (line(("DE",), amounts(1_000)), line(("FR",), amounts(1_000)))
+    total = line(("",), amounts(2_000))
+    by_zone = replace(STATEMENT, group_by=("grid_zone",), rows=rows, corrections=(), total=total)
+    lines = table_of(rendered("focus", by_zone))
+    assert [(each["x_GridZone"], each["x_FactorVintage"], each["x_GwpSet"]) for each in lines] == [
+        ("DE", "2024", "AR5"),
+        ("FR", "2025", "AR6"),
+    ]
+
+
+def test_no_cell_is_a_formula() -> None:
+    for each in LINES:
+        for column, cell in each.items():
+            if not NUMBER.fullmatch(cell):
+                assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d")), (column, cell)
