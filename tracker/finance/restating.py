@@ -1,0 +1,114 @@
+"""Restating a closed month: composed again with what is known now, compared, and posted or opened anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from tracker.books import closing as books
+from tracker.books.interface import BookStore
+from tracker.books.versions import RESTATED, Version, folder, latest_closed, postings, statement_of, versions, working
+from tracker.config import Config
+from tracker.core.closing import NotClosable
+from tracker.core.conditions import PPM
+from tracker.core.restating import Decision, Outcome, Posting, Reason, Restated, decide
+from tracker.core.statement import Statement, Status
+from tracker.finance.compose import compose
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A closed month beside what is known of it now. ``into``: the month that corrections would go into."""
+
+    closed: Version
+    reported: Statement
+    posted: tuple[Posting, ...]
+    best: Statement
+    decision: Decision
+    into: str
+
+
+def shadow(config: Config, store: BookStore, month: str, *, as_of_s: int, reason: Reason | None = None) -> Shadow:
+    """Nothing is written. Raises NotClosable for a month that is not closed or of which another version is open
+    already, BooksDamaged, BooksUnavailable, UsageError."""
+    found = versions(store, month)
+    closed = latest_closed(found)
+    if closed is None:
+        raise NotClosable(
+            f"{month} is not closed: there is nothing to restate.", f"wattledger export --month {month} is up to date."
+        )
+    number = working(found)
+    if number is not None:
+        opened = found[-1].restated
+        who = f" {opened.by} opened it ({opened.reason})." if opened else ""
+        raise NotClosable(
+            f"{month} has an open v{number} already.{who}",
+            f"Review and close it: wattledger close {month} --review --as PREPARER",
+        )
+    reported = statement_of(store, closed)
+    best = compose(
+        config,
+        store,
+        month,
+        as_of_s=as_of_s,
+        group_by=reported.group_by,
+        filters=reported.filters,
+        version=number,
+        status=Status.DRAFT,
+        own_factors=False,  # as it was closed
+    )
+    mine = tuple(p for p in postings(store).values() if (p.month, p.version) == (month, closed.number))
+    ppm = round(config.books.materiality * PPM)
+    decision = decide(reported, mine, best, materiality_ppm=ppm, reason=reason)
+    return Shadow(closed, reported, mine, best, decision, books.open_month(store, month))
+
+
+def carry_out(store: BookStore, of: Shadow, who: str, *, now_s: int, note: str = "") -> str:
+    """Do what was decided. The name of the file that says so, "" where there is nothing to do. Raises NotClosable if
+    somebody else restated the month at the same time."""
+    match of.decision.outcome:
+        case Outcome.NOTHING:
+            return ""
+        case Outcome.POST:
+            return books.post(store, _posting(of, who, now_s, note))
+        case Outcome.NEW_VERSION:
+            return _open(store, of, who, now_s, note)
+        case _:
+            assert_never(of.decision.outcome)
+
+
+def _posting(of: Shadow, who: str, now_s: int, note: str) -> Posting:
+    return Posting(
+        month=of.closed.month,
+        version=of.closed.number,
+        number=max((each.number for each in of.posted), default=0) + 1,
+        into=of.into,
+        by=who,
+        posted_at_s=now_s,
+        as_of_s=of.best.as_of_s,
+        group_by=of.best.group_by,
+        corrections=of.decision.corrections,
+        note=note,
+    )
+
+
+def _open(store: BookStore, of: Shadow, who: str, now_s: int, note: str) -> str:
+    number = of.closed.number + 1
+    restated = Restated(
+        month=of.closed.month,
+        version=number,
+        supersedes=of.closed.number,
+        reason=of.decision.reason or Reason.ERROR,
+        by=who,
+        restated_at_s=now_s,
+        as_of_s=of.best.as_of_s,
+        moved=of.decision.moved,
+        note=note,
+    )
+    first = books.open_version(store, restated)
+    if first != restated:
+        raise NotClosable(
+            f"{first.by} opened v{number} of {first.month} at the same time.",
+            f"Review and close it: wattledger close {first.month} --review --as PREPARER",
+        )
+    return f"{folder(first.month, number)}/{RESTATED}"
