@@ -1,0 +1,102 @@
+"""``wattledger restate``: what is known better of a closed month goes into corrections or a new version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from tracker.cli import factors
+from tracker.cli.close import progress, thousandths, user
+from tracker.cli.layout import table, width
+from tracker.cli.options import config_of, config_options
+from tracker.cli.ship_node import books_of
+from tracker.core.closing import checked_month, checked_person
+from tracker.core.restating import Moved, Outcome, Reason
+from tracker.core.statement import Correction
+from tracker.finance.restating import Shadow, carry_out, shadow
+
+_COLUMNS = ("energy_it_wh", "energy_facility_wh", "location_g", "market_g")
+_HEADER = ("row", "reason", "IT kWh", "facility kWh", "location kgCO2e", "market kgCO2e")
+
+
+@click.command()
+@click.argument("month")
+@config_options
+@click.option("--books", metavar="URL", help="A folder, s3://…, gs://… or az://… [books.url].")
+@click.option("--reason", type=click.Choice([each.value for each in Reason]), help="What it is [read off the rows].")
+@click.option("--note", default="", metavar="TEXT", help="Why, in words: it is kept with the corrections.")
+@click.option("--as", "who", metavar="NAME", help="Who you are, as it is recorded [the user that runs this].")
+@click.option("--as-of", metavar="T", help="Use nothing that was recorded later [now].")
+@click.option("--dry-run", is_flag=True, help="Show what changed and write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print what changed as JSON.")
+def restate(
+    month: str,
+    config_path: Path | None,
+    books: str | None,
+    reason: str | None,
+    note: str,
+    who: str | None,
+    as_of: str | None,
+    dry_run: bool,
+    as_json: bool,
+    **flags: object,
+) -> None:
+    """Compose a closed month again with what is known now, and restate what changed.
+
+    Below books.materiality the difference is posted as corrections in the open month; above it, or after a change of
+    method, the month gets a new version, to be reviewed and closed. The closed version stays as it is. Running it again
+    posts nothing twice.
+    """
+    config = config_of(config_path, flags)
+    person = checked_person(who or user())
+    store = books_of(config, books)
+    now_s = factors.now_s()
+    as_of_s = min(factors.instant(as_of), now_s)
+    with progress("Composing"):
+        found = shadow(config, store, checked_month(month), as_of_s=as_of_s, reason=Reason(reason) if reason else None)
+    written = "" if dry_run else carry_out(store, found, person, now_s=now_s, note=" ".join(note.split()))
+    if as_json:
+        document = {"month": month, "version": found.closed.number, "into": found.into, "written": written}
+        click.echo(msgspec.json.format(msgspec.json.encode({**document, "decision": found.decision}), indent=2))
+    else:
+        _show(found, written)
+
+
+def _show(found: Shadow, written: str) -> None:
+    decision, month = found.decision, found.closed.month
+    if decision.outcome is Outcome.NOTHING:
+        click.echo(f"{month} v{found.closed.number}: nothing new is known; what was reported and posted is what it is.")
+        return
+    rows = [_row(each) for each in decision.corrections]
+    for line in table(_HEADER, rows, right=range(2, len(_HEADER)), flexible=(0,), within=width()):
+        click.echo(line)
+    click.echo("")
+    for moved in decision.moved:
+        click.echo(f"  {_moved(moved)}")
+    if decision.outcome is Outcome.POST:
+        count = len(decision.corrections)
+        what = f"{count} correction{'' if count == 1 else 's'} of {month} in {found.into}"
+        click.echo(f"{'Posted' if written else 'To post'}: {what}. {written}".rstrip())
+    else:
+        click.echo(
+            f"{decision.because} {month} {'has' if written else 'needs'} a v{found.closed.number + 1}. {written}"
+        )
+        click.echo(f"Review and close it: wattledger close {month} --review --as PREPARER")
+
+
+def _row(correction: Correction) -> tuple[str, ...]:
+    name = " / ".join(part or "-" for part in correction.line.key)
+    values = (getattr(correction.line.amounts, column) for column in _COLUMNS)
+    return (name, correction.reason, *("not known" if value is None else thousandths(value) for value in values))
+
+
+def _moved(moved: Moved) -> str:
+    column, unit = {
+        "energy_facility_wh": ("facility energy", "kWh"),
+        "location_g": ("location-based", "kgCO2e"),
+        "market_g": ("market-based", "kgCO2e"),
+    }[moved.column]
+    share = "nothing was reported" if moved.ppm is None else f"{moved.ppm / 10_000:.2f} %"
+    return f"{column}: {thousandths(moved.moved)} {unit} moved ({share})"
