@@ -7,12 +7,13 @@ its devices count as expected and not covered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
+from tracker.books.names import LakeFile
 from tracker.books.statement import MonthQuery
 from tracker.core.hours import COVERED, HOUR_S
 from tracker.core.statement import CoverageLine, Period
@@ -69,29 +70,51 @@ FROM (SELECT hostname, hour_s, count(DISTINCT ledger) AS ledgers FROM presence G
 GROUP BY hostname ORDER BY hostname
 """
 _PACKAGES = """
-CREATE OR REPLACE TEMP TABLE packages AS
-SELECT hostname, ledger, max(devices) AS count
+INSERT INTO packages
+SELECT hostname, ledger, max(devices)
 FROM (SELECT hostname, ledger, hour_s, sum(devices) AS devices FROM presence WHERE component = 'cpu' AND state = ?
       GROUP BY ALL)
 GROUP BY ALL
 """
+#: Hours x devices of so many files fit into memory easily; all files of a node are read together.
+_FILES_AT_ONCE = 5_000
 
 
-def read_presence(query: MonthQuery, paths: Sequence[Path], period: Period) -> Presence:
+def read_presence(query: MonthQuery, files: Sequence[LakeFile], paths: Sequence[Path], period: Period) -> Presence:
     """From the coverage files of a period; makes the table ``packages`` (CPU packages of each node). Raises
     BooksDamaged."""
-    query.scan(_HOURLY, [period.start_s, period.end_s], "coverage", paths)
-    query.execute(_PACKAGES, [COVERED])
+    query.execute("CREATE OR REPLACE TEMP TABLE packages (hostname VARCHAR, ledger VARCHAR, count BIGINT)")
+    parts: list[Part] = []
     gaps: dict[str, list[tuple[str, int]]] = {}
-    for hostname, state, ms in query.execute(_GAPS, [COVERED]).fetchall():
-        gaps.setdefault(hostname, []).append((state, ms))
-    hours = query.execute(_HOURS).fetchall()
-    return Presence(
-        tuple(Part(*row) for row in query.execute(_PARTS, [COVERED]).fetchall()),
-        {hostname: tuple(states) for hostname, states in gaps.items()},
-        {hostname: tuple(found) for hostname, found, _ in hours},
-        {hostname: doubles for hostname, _, doubles in hours if doubles},
-    )
+    hours: dict[str, tuple[int, ...]] = {}
+    doubles: dict[str, int] = {}
+    for some in _chunks(files, paths):
+        query.scan(_HOURLY, [period.start_s, period.end_s], "coverage", some)
+        query.execute(_PACKAGES, [COVERED])
+        parts += [Part(*row) for row in query.execute(_PARTS, [COVERED]).fetchall()]
+        for hostname, state, ms in query.execute(_GAPS, [COVERED]).fetchall():
+            gaps.setdefault(hostname, []).append((state, ms))
+        for hostname, found, twice in query.execute(_HOURS).fetchall():
+            hours[hostname] = tuple(found)
+            if twice:
+                doubles[hostname] = twice
+    query.execute("DROP TABLE IF EXISTS presence")
+    return Presence(tuple(parts), {hostname: tuple(states) for hostname, states in gaps.items()}, hours, doubles)
+
+
+def _chunks(files: Sequence[LakeFile], paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Paths, those of a hostname together."""
+    by_host: dict[str, list[Path]] = {}
+    for file, path in zip(files, paths, strict=True):
+        by_host.setdefault(file.hostname, []).append(path)
+    some: list[Path] = []
+    for hostname in sorted(by_host):
+        some += by_host[hostname]
+        if len(some) >= _FILES_AT_ONCE:
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 def last_sites(query: MonthQuery, paths: Sequence[Path]) -> dict[str, str]:

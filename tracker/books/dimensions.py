@@ -10,23 +10,23 @@ from tracker.core.statement import DIMENSIONS
 
 #: Kinds of energy that no workload used. They are rows of their own in every column that names who pays.
 REMAINDERS = ("idle", "unallocated", "unattributed", "system", "other")
-_REMAINDER = f"kind IN ({', '.join(repr(kind) for kind in REMAINDERS)})"
 #: Of the whole statement, and of places: known once a place is, after the scan.
 OF_PLACES = {"entity": "$entity", "site": "site", "grid_zone": "zone", "control": "control"}
 _OF_PAYERS = ("cost_centre", "team", "project")
 
 
 def _in_lake(dimension: str) -> str:
-    name = {"workload_kind": "kind"}.get(dimension, dimension)
-    column = f"coalesce(\"{name}\", '')"
+    column = f"coalesce(\"{COLUMNS.get(dimension, dimension)}\", '')"
     if dimension in _OF_PAYERS:
-        return f"CASE WHEN {column} = '' AND {_REMAINDER} THEN '__' || kind || '__' ELSE {column} END"
+        return f"CASE WHEN {column} = '' AND {REMAINDER} THEN '__' || kind || '__' ELSE {column} END"
     return column
 
 
-#: Of rows of the lake, by dimension.
+#: Where a dimension has another name in the lake.
+COLUMNS = {"workload_kind": "kind"}
+REMAINDER = f"kind IN ({', '.join(repr(kind) for kind in REMAINDERS)})"
+#: Of rows of the lake, by dimension. A column that older files lack is null.
 OF_ROWS = {name: _in_lake(name) for name in DIMENSIONS if name not in OF_PLACES}
-REMAINDER = f"coalesce({_REMAINDER}, false)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,13 @@ class Wanted:
 
     @property
     def of_rows(self) -> tuple[str, ...]:
-        """The columns that the scan has to make."""
+        """The dimensions that are in the lake's rows."""
         return tuple(name for name in self.group_by if name in OF_ROWS)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the scan has to tell apart for them."""
+        return tuple(sorted({COLUMNS.get(name, name) for name in self.of_rows} | {"kind", "component", "device_model"}))
 
     def condition(self, columns: dict[str, str]) -> tuple[str, list[str]]:
         """The filters on these dimensions as SQL with its parameters; "true" without any."""

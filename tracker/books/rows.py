@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from tracker.books.sums import NAMES, RowSums, Sums
 from tracker.core.footing import foot, half_even
@@ -45,61 +46,48 @@ def print_columns(sums: Sequence[Sums], method: str, total: Amounts | None = Non
     """Round every column. ``method``: annual or hourly, which of the two is ``location_g``. ``total``: printed already,
     for days beside rows; None: the exact sums, rounded."""
     column = _Columns(sums, total)
-    it, it_wh = column.whole("energy_it_wh", "it_uj", WH)
-    facility, facility_wh = column.whole("energy_facility_wh", "facility_nj", FACILITY_WH, at_least=it_wh)
-    measured, measured_wh = column.whole("measured_wh", "measured_uj", WH, at_most=it_wh)
-    unmeasured_wh = [all_of - part for all_of, part in zip(it_wh, measured_wh, strict=True)]
-    simulated, simulated_wh = column.whole("simulated_wh", "simulated_uj", WH, at_most=unmeasured_wh)
-    idle, idle_wh = column.whole("idle_wh", "idle_uj", WH, at_most=it_wh)
-    held, held_mh = column.whole("device_mh", "held_ms", DEVICE_MH)
-    nothing_known = [getattr(each, method) is None for each in sums]
-    least = [wh if unknown else 0 for wh, unknown in zip(facility_wh, nothing_known, strict=True)]
-    unweighed, unweighed_wh = column.whole(
-        "unweighed_wh", f"{method}_unknown_nj", FACILITY_WH, at_least=least, at_most=facility_wh
-    )
-    annual, annual_g = column.known("location_annual_g", "annual", G)
-    hourly, hourly_g = column.known("location_hourly_g", "hourly", G)
-    market, market_g = column.known("market_g", "market", G)
-    upstream, upstream_g = column.known("upstream_g", "upstream", G)
-    embodied, embodied_g = column.known("embodied_g", "embodied", EMBODIED_G)
-    cost, hundredths = column.known("cost_hundredths", "cost", HUNDREDTH)
-    location, location_g = (annual, annual_g) if method == "annual" else (hourly, hourly_g)
-    printed_rows = zip(
-        it_wh,
-        facility_wh,
-        measured_wh,
-        simulated_wh,
-        idle_wh,
-        held_mh,
-        location_g,
-        annual_g,
-        hourly_g,
-        market_g,
-        upstream_g,
-        embodied_g,
-        unweighed_wh,
-        hundredths,
-        strict=True,
-    )  # fmt: skip - in the order of the fields of Amounts
+    columns = {**_energies(column, [getattr(each, method) is None for each in sums], method), **_emissions(column)}
+    columns["location_g"] = columns[f"location_{method}_g"]
+    names = [field.name for field in fields(Amounts)]
+    rows = zip(*(columns[name][1] for name in names), strict=True)
     return Printed(
-        [Amounts(*row) for row in printed_rows],
-        Amounts(
-            it,
-            facility,
-            measured,
-            simulated,
-            idle,
-            held,
-            location,
-            annual,
-            hourly,
-            market,
-            upstream,
-            embodied,
-            unweighed,
-            cost,
-        ),
-    )  # fmt: skip - as above
+        [Amounts(**dict(zip(names, row, strict=True))) for row in rows],
+        Amounts(**{name: columns[name][0] for name in names}),
+    )
+
+
+#: The printed total of a column, and its rows.
+Column = tuple[Any, list[Any]]
+
+
+def _energies(column: _Columns, nothing_known: Sequence[bool], method: str) -> dict[str, Column]:
+    """Bounded by one another, so that no difference of printed columns is negative."""
+    it = column.whole("energy_it_wh", "it_uj", WH)
+    facility = column.whole("energy_facility_wh", "facility_nj", FACILITY_WH, at_least=it[1])
+    measured = column.whole("measured_wh", "measured_uj", WH, at_most=it[1])
+    unmeasured = [all_of - part for all_of, part in zip(it[1], measured[1], strict=True)]
+    least = [wh if unknown else 0 for wh, unknown in zip(facility[1], nothing_known, strict=True)]
+    unweighed = column.whole("unweighed_wh", f"{method}_unknown_nj", FACILITY_WH, at_least=least, at_most=facility[1])
+    return {
+        "energy_it_wh": it,
+        "energy_facility_wh": facility,
+        "measured_wh": measured,
+        "simulated_wh": column.whole("simulated_wh", "simulated_uj", WH, at_most=unmeasured),
+        "idle_wh": column.whole("idle_wh", "idle_uj", WH, at_most=it[1]),
+        "device_mh": column.whole("device_mh", "held_ms", DEVICE_MH),
+        "unweighed_wh": unweighed,
+    }
+
+
+def _emissions(column: _Columns) -> dict[str, Column]:
+    return {
+        "location_annual_g": column.known("location_annual_g", "annual", G),
+        "location_hourly_g": column.known("location_hourly_g", "hourly", G),
+        "market_g": column.known("market_g", "market", G),
+        "upstream_g": column.known("upstream_g", "upstream", G),
+        "embodied_g": column.known("embodied_g", "embodied", EMBODIED_G),
+        "cost_hundredths": column.known("cost_hundredths", "cost", HUNDREDTH),
+    }
 
 
 class _Columns:

@@ -34,7 +34,16 @@ from tracker.finance.inputs import MonthFiles, expected_nodes, find_files, input
 from tracker.finance.listing import Used, embodied_uses, factor_uses, site_uses
 from tracker.finance.method import config_sha256, method_of
 from tracker.finance.places import SiteBook, places_of, site_book
-from tracker.finance.terms import claims_of, factors_of, hardware_of, has_host_figure, loss_of, market_table, tariffs_of
+from tracker.finance.terms import (
+    Hardware,
+    claims_of,
+    factors_of,
+    hardware_of,
+    has_host_figure,
+    loss_of,
+    market_table,
+    tariffs_of,
+)
 from tracker.finance.weights import Terms, Weighing
 
 #: Steps done, of how many, and what comes next.
@@ -149,46 +158,60 @@ def _read(
     own_factors: bool,
     say: Callable[[], None],
 ) -> Found:
-    period, wanted = asked.period, asked.wanted
     say()
-    presence = read_presence(query, local(store, files.coverage), period)
-    gone = [file for host, file in sorted(files.before.items()) if host not in presence.hours]
-    seen = last_sites(query, local(store, gone)) if gone else {}
-    clock = zone_of(period.timezone)
-    expected = expected_nodes(files, presence, seen, period, asked.as_of_s, config.books.retired, clock)
-    coverage = Coverage(presence, expected)
+    coverage, doubles = _covered(config, store, asked, files, query)
     say()
-    query.read_entries(local(store, files.entries), period, wanted, by_packages=has_host_figure(config))
-    say()
-    said = read_sites(store, asked.as_of_s)
+    entries = local(store, files.entries)
+    query.read_entries(entries, asked.period, asked.wanted, by_packages=has_host_figure(config))
     cells = query.cells()
     if not cells:
-        raise NoData(f"The books at {store.url} have no energy in {period.month}.", "Ship its hours: wattledger ship")
+        raise NoData(f"The books at {store.url} have no energy in {asked.period.month}.", "Ship it: wattledger ship")
+    say()
+    said = read_sites(store, asked.as_of_s)
     books = {site: site_book(site, config, said.facts) for site in sorted({cell.site for cell in cells})}
     weighing, factor_files = _weighing(config, store, asked, cells, books, own=own_factors)
     hardware = hardware_of(config, query.made())
     say()
-    places = weighing.terms.places.values()
-    days = days_of(period, clock)
-    query.weigh(places, weighing.weights(), hardware.makings, days, wanted, config.books.entity)
-    rows = merged(query.rows(wanted))
-    lines, total = lines_of(period.month, rows, asked.method, _coverage_of(coverage, wanted))
-    if not rows:
-        total = replace(total, key=("",) * len(wanted.group_by))
-    by_day = query.days()
+    lines, total, days = _summed(config, asked, query, weighing, hardware, coverage)
     used = [Used(*row) for row in query.energy("site", "zone_written", "zone", "hour_s")]
     return Found(
         lines,
         total,
-        tuple(by_day),
+        tuple(days),
         coverage,
         (*factor_uses(used, weighing), *embodied_uses(hardware.figures, hardware.lifetime_h)),
         site_uses(used, weighing),
         books,
-        _unknown([sums for _, sums in by_day]),
+        _unknown([sums for _, sums in days]),
         (*factor_files, *_site_files(store)),
-        _notes(said, files, presence.doubles),
+        _notes(said, files, doubles),
     )
+
+
+def _covered(
+    config: Config, store: BookStore, asked: Asked, files: MonthFiles, query: MonthQuery
+) -> tuple[Coverage, Mapping[str, int]]:
+    """Who was there, and hours that two ledgers of one hostname have."""
+    period = asked.period
+    presence = read_presence(query, files.coverage, local(store, files.coverage), period)
+    gone = [file for host, file in sorted(files.before.items()) if host not in presence.hours]
+    seen = last_sites(query, local(store, gone)) if gone else {}
+    clock = zone_of(period.timezone)
+    expected = expected_nodes(files, presence, seen, period, asked.as_of_s, config.books.retired, clock)
+    return Coverage(presence, expected), presence.doubles
+
+
+def _summed(
+    config: Config, asked: Asked, query: MonthQuery, weighing: Weighing, hardware: Hardware, coverage: Coverage
+) -> tuple[tuple[Line, ...], Line, list[tuple[str, Sums]]]:
+    """Rows, their total, and exact sums of days."""
+    period, wanted = asked.period, asked.wanted
+    places = weighing.terms.places.values()
+    days = days_of(period, zone_of(period.timezone))
+    query.weigh(places, weighing.weights(), hardware.makings, days, wanted, config.books.entity)
+    rows = merged(query.rows(wanted))
+    lines, total = lines_of(period.month, rows, asked.method, _coverage_of(coverage, wanted))
+    return lines, replace(total, key=("",) * len(wanted.group_by)), query.days()
 
 
 def _weighing(
