@@ -69,15 +69,21 @@ _MEANS = {
 def open_store(url: str, cache: Path | None = None, *, create: bool = False) -> BookStore:
     """The books at a folder's path or at a URL. ``cache``: where copies of a bucket's files are kept, by default in the
     user's cache folder. ``create``: a folder that is not there is made. Raises BooksRefused, BooksUnavailable."""
-    scheme = urlsplit(url).scheme if "://" in url else "file"
+    scheme, folder = urlsplit(url).scheme if "://" in url else "file", folder_of(url)
     if not url.strip() or scheme not in SCHEMES:
         raise BooksRefused(
             f"{url!r} is no address of books.", "Name a folder, or s3://bucket/prefix, gs://… or az://… (books.url)."
         )
-    if scheme == "file":
-        path = Path(unquote(urlsplit(url).path)) if url.startswith("file://") else Path(url)
-        return FolderStore(path.absolute(), create=create)
+    if folder is not None:
+        return FolderStore(folder, create=create)
     return ObjectStore(url, cache or _default_cache(url))
+
+
+def folder_of(url: str) -> Path | None:
+    """The folder that an address names; None: it names a bucket, or nothing."""
+    if url.startswith("file://"):
+        return Path(unquote(urlsplit(url).path)).absolute()
+    return Path(url).absolute() if url.strip() and "://" not in url else None
 
 
 def _default_cache(url: str) -> Path:

@@ -17,7 +17,7 @@ from tracker.books.interface import BookStore
 from tracker.books.shelf import DAY_S
 from tracker.books.shipping import Hours, Shipped, ship
 from tracker.books.sites import SiteFacts, record_site
-from tracker.books.store import open_store
+from tracker.books.store import folder_of, open_store
 from tracker.config import Config
 from tracker.config.pue import statements
 from tracker.core.errors import WattledgerError
@@ -77,8 +77,8 @@ def books_of(config: Config, url: str | None) -> BookStore:
     """The books at this address, or at books.url, or the node's own folder. A folder is made if the one above it is
     there. Raises BooksRefused, BooksUnavailable."""
     address = url or config.books.url or str(config.node.state_dir / "books")
-    create = "://" not in address and Path(address).absolute().parent.is_dir()
-    return open_store(address, config.books.cache, create=create)
+    folder = folder_of(address)
+    return open_store(address, config.books.cache, create=folder is not None and folder.parent.is_dir())
 
 
 def _ship_hours(ledger: Path, head: Head, store: BookStore, node: NodeFacts, wanted: Wanted, tell: Tell) -> Shipped:
