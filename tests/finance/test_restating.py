@@ -1,0 +1,143 @@
+"""What comes late is posted or opens a version; what was closed stays, and nothing is posted twice (P8)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.finance.months import (
+    HOUR_UJ,
+    MONTH,
+    NEXT,
+    NOW_S,
+    SECOND,
+    close,
+    copied,
+    fill,
+    late,
+    restate,
+    review,
+    with_pue,
+)
+from tracker.books.interface import BookStore
+from tracker.books.names import day_start_s
+from tracker.books.versions import corrections_in, postings, statement_of, versions
+from tracker.core.amounts import COLUMNS
+from tracker.core.closing import NotClosable
+from tracker.core.restating import Outcome, Reason, total_of, with_postings
+from tracker.core.statement import Status
+from tracker.finance.compose import compose
+
+
+def content(store: BookStore, below: str = "") -> dict[str, bytes | None]:
+    return {name: store.read(name) for name, _ in store.names(below)}
+
+
+def test_little_late_energy_is_posted_in_the_open_month_once(closed: BookStore) -> None:
+    before = content(closed, f"statements/{MONTH}/")
+    assert restate(closed)[0].decision.outcome is Outcome.NOTHING
+    late(closed, HOUR_UJ)
+    found, name = restate(closed)
+    assert (found.decision.outcome, found.decision.reason) == (Outcome.POST, Reason.ENERGY_LATE)
+    assert name == "statements/2026-11/corrections/2026-10-v1-001.json"
+    corrections = postings(closed)[name].corrections
+    assert total_of(corrections).energy_it_wh == 700
+    changed = [each for each in corrections if each.line.amounts.energy_it_wh]
+    assert [(each.restates_period, each.line.key[1:4]) for each in changed] == [(MONTH, ("nlp", "llama", "training"))]
+    assert restate(closed)[0].decision.outcome is Outcome.NOTHING
+    late(closed, HOUR_UJ, "2026-10-31")
+    assert restate(closed)[1] == "statements/2026-11/corrections/2026-10-v1-002.json"
+    assert content(closed, f"statements/{MONTH}/") == before, "the closed month stays as it is"
+
+
+def test_a_final_pue_is_posted_and_may_lower_the_figures(closed: BookStore) -> None:
+    found, _ = restate(closed, with_pue(1.2))
+    assert (found.decision.outcome, found.decision.reason) == (Outcome.POST, Reason.FACTOR_FINAL)
+    total = total_of(found.decision.corrections)
+    assert total.energy_it_wh == 0
+    assert total.energy_facility_wh < 0
+    assert (total.location_g or 0) < 0
+
+
+def test_much_late_energy_opens_a_second_version_that_takes_the_place_of_the_first(closed: BookStore) -> None:
+    late(closed, HOUR_UJ)
+    restate(closed)
+    first = content(closed, f"statements/{MONTH}/v1/")
+    fill(closed, node=replace(SECOND, hostname="gpu-3", ledger="2b" * 16), device="GPU-3")
+    found, name = restate(closed)
+    assert (found.decision.outcome, name) == (Outcome.NEW_VERSION, "statements/2026-10/v2/restated.json")
+    with pytest.raises(NotClosable, match="2026-10 has an open v2 already"):
+        restate(closed)
+    waive = ("unshipped=gpu-2 is gone", "coverage=it was off")
+    later = NOW_S + 7200
+    review(closed, now_s=later, waive=waive)
+    close(closed, now_s=later)
+    one, two = versions(closed, MONTH)
+    assert (one.status, one.superseded_by, two.status, two.superseded_by) == (Status.CLOSED, 2, Status.CLOSED, None)
+    assert content(closed, f"statements/{MONTH}/v1/") == first
+    assert restate(closed, now_s=later + 60)[0].decision.outcome is Outcome.NOTHING
+    everything = [each for posting in postings(closed).values() for each in posting.corrections]
+    assert not any(getattr(total_of(everything), column) for column in COLUMNS), "what v2 has was taken back"
+    assert [posting.reverses for posting in postings(closed).values()] == [False, True]
+
+
+def test_a_change_of_method_opens_a_second_version_however_small(closed: BookStore) -> None:
+    found, _ = restate(closed, reason=Reason.METHOD_CHANGE)
+    assert found.decision.outcome is Outcome.NEW_VERSION
+
+
+def test_a_month_that_is_not_closed_has_nothing_to_restate(store: BookStore) -> None:
+    with pytest.raises(NotClosable, match="2026-10 is not closed"):
+        restate(store)
+
+
+def test_the_next_month_closes_with_the_corrections_and_no_other_month_does(closed: BookStore) -> None:
+    late(closed, HOUR_UJ)
+    _, name = restate(closed)
+    fill(closed, NEXT, (1, 30))
+    december = day_start_s("2026-12-05")
+    waive = ("unshipped=gpu-2 is gone", "coverage=it was off")
+    review(closed, month=NEXT, now_s=december, waive=waive)
+    manifest = close(closed, month=NEXT, now_s=december)
+    assert manifest.corrections == (name,)
+    statement = statement_of(closed, versions(closed, NEXT)[0])
+    assert {each.restates_period for each in statement.corrections} == {MONTH}
+    assert total_of(statement.corrections).energy_it_wh == 700
+    assert statement.total.amounts.energy_it_wh == 30 * 24 * 700, "corrections are in none of the month's rows"
+    assert corrections_in(closed, "2026-12") == {}
+    late(closed, HOUR_UJ, "2026-10-31")
+    assert restate(closed, now_s=december + 60)[1] == "statements/2026-12/corrections/2026-10-v1-002.json"
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(st.integers(29, 31), st.sampled_from([HOUR_UJ, 7, 7 * HOUR_UJ]), st.integers(1200, 1215)),
+        max_size=3,
+        unique_by=lambda each: each[0],
+    )
+)
+def test_as_reported_and_corrections_are_what_is_known(
+    october: Path, tmp_path_factory: pytest.TempPathFactory, arrivals: list[tuple[int, int, int]]
+) -> None:
+    """P8 on a real lake: energy that comes late and a PUE that is revised, with versions where they are material."""
+    store = copied(october, tmp_path_factory.mktemp("p8") / "books")
+    review(store)
+    close(store)
+    waive = ("unshipped=x", "coverage=x")
+    for step, (number, energy_uj, permille) in enumerate(arrivals, start=1):
+        late(store, energy_uj, f"2026-10-{number:02}")
+        config, now_s = with_pue(permille / 1000), NOW_S + step * 86_400
+        found, _ = restate(store, config, now_s=now_s)
+        if found.decision.outcome is Outcome.NEW_VERSION:
+            review(store, config=config, now_s=now_s, waive=waive)
+            close(store, config=config, now_s=now_s)
+        last = versions(store, MONTH)[-1]
+        posted = [each for each in postings(store).values() if each.version == last.number]
+        sums = with_postings(statement_of(store, last).rows, posted)
+        best = compose(config, store, MONTH, as_of_s=now_s, group_by=found.best.group_by, filters=())
+        assert sums == {line.key: line.amounts for line in best.rows}
