@@ -73,7 +73,7 @@ def test_each_of_the_three_totals_is_judged_by_itself(column: str) -> None:
     now = statement({A: replace(kwh(10_000), **{column: 10_500})})
     decision = decide(before, (), now, materiality_ppm=FIVE_PERCENT)
     assert decision.outcome is Outcome.NEW_VERSION
-    assert decision.because == f"Material: it moves {column} by 5.0 %."
+    assert decision.because == f"Material: it moves {JUDGED[column]} by 5.0 %."
 
 
 def test_a_shift_between_teams_is_material_although_its_sum_is_nought() -> None:
@@ -102,6 +102,13 @@ def test_a_final_factor_may_take_grams_away() -> None:
     before, now = statement({A: kwh(10_000)}), statement({A: kwh(10_000, location_g=9_900)})
     decision = decide(before, (), now, materiality_ppm=FIVE_PERCENT)
     assert [(each.reason, each.line.amounts.location_g) for each in decision.corrections] == [("factor_final", -100)]
+
+
+def test_a_gram_that_rounding_moved_has_the_reason_of_what_moved_it() -> None:
+    before = statement({A: kwh(10_000), B: kwh(10_000)})
+    now = statement({A: kwh(10_100), B: kwh(10_000, location_g=10_001)})
+    decision = decide(before, (), now, materiality_ppm=FIVE_PERCENT)
+    assert [each.reason for each in decision.corrections] == ["energy_late", "energy_late"]
 
 
 def test_a_row_that_is_no_more_is_taken_back_whole() -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import msgspec
 
 from tracker.books.interface import BookStore
 from tracker.books.versions import Version, months, versions
@@ -24,6 +25,7 @@ from tracker.core.model import Finding, Level
 from tracker.core.statement import Amounts, Check
 from tracker.finance import closing, sealing
 from tracker.finance.closing import Prospect
+from tracker.registry import EXPORTS
 
 
 @click.command()
@@ -35,6 +37,7 @@ from tracker.finance.closing import Prospect
 @click.option("--waive", "waive", multiple=True, metavar="NAME=REASON", help="Go on although a condition is not met.")
 @click.option("--as-of", metavar="T", help="With --review: use nothing that was recorded later [now].")
 @click.option("--status", is_flag=True, help="Say which months are reviewed and closed, and by whom.")
+@click.option("--json", "as_json", is_flag=True, help="With --status: print the versions as JSON.")
 def close(
     month: str | None,
     config_path: Path | None,
@@ -44,6 +47,7 @@ def close(
     waive: tuple[str, ...],
     as_of: str | None,
     status: bool,
+    as_json: bool,
     **flags: object,
 ) -> None:
     """Close a month for ever: draft, reviewed, closed.
@@ -55,8 +59,10 @@ def close(
     config = config_of(config_path, flags)
     store = books_of(config, books)
     if status:
-        show_status(store, months(store) if month is None else (checked_month(month),))
+        show_status(store, months(store) if month is None else (checked_month(month),), as_json=as_json)
         return
+    if as_json:
+        raise UsageError("--json belongs to --status.", "Sealed statements are JSON files in the books.")
     if month is None:
         raise UsageError("Which month?", "wattledger close 2026-10, or --status for all of them.")
     if as_of is not None and not review:
@@ -114,7 +120,8 @@ def show_prospect(prospect: Prospect) -> None:
     for line in amount_lines(total):
         click.echo(f"  {line}")
     what = f"{len(statement.rows)} rows, {len(statement.factors)} factors, {len(statement.inputs)} files"
-    click.echo(f"  {what}, {len(statement.corrections)} corrections of earlier months\n")
+    click.echo(f"  {what}, {len(statement.corrections)} corrections of earlier months")
+    click.echo(f"  to be sealed as {', '.join(EXPORTS)}\n")
     show_findings("Conditions", [_finding(check) for check in prospect.checks])
 
 
@@ -148,13 +155,16 @@ def show_sealed(manifest: Manifest) -> None:
         click.echo(f"  {output.sha256[:16]}  {output.size_bytes:>10}  {output.name}")
 
 
-def show_status(store: BookStore, wanted: Sequence[str]) -> None:
+def show_status(store: BookStore, wanted: Sequence[str], *, as_json: bool) -> None:
     """A line for each version."""
-    lines = [(month, each) for month in wanted for each in versions(store, month)]
-    if not lines:
+    found = [version for month in wanted for version in versions(store, month)]
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+        return
+    if not found:
         click.echo("No month was reviewed or closed yet: every export is a draft.")
-    for month, version in lines:
-        click.echo(f"{month}  v{version.number}  {_state(version)}")
+    for version in found:
+        click.echo(f"{version.month}  v{version.number}  {_state(version)}")
 
 
 def _state(version: Version) -> str:

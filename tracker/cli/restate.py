@@ -13,7 +13,7 @@ from tracker.cli.layout import table, width
 from tracker.cli.options import config_of, config_options
 from tracker.cli.ship_node import books_of
 from tracker.core.closing import checked_month, checked_person
-from tracker.core.restating import Moved, Outcome, Reason
+from tracker.core.restating import JUDGED, Moved, Outcome, Reason
 from tracker.core.statement import Correction
 from tracker.finance.restating import Shadow, carry_out, shadow
 
@@ -93,10 +93,6 @@ def _row(correction: Correction) -> tuple[str, ...]:
 
 
 def _moved(moved: Moved) -> str:
-    column, unit = {
-        "energy_facility_wh": ("facility energy", "kWh"),
-        "location_g": ("location-based", "kgCO2e"),
-        "market_g": ("market-based", "kgCO2e"),
-    }[moved.column]
+    unit = "kWh" if moved.column.endswith("_wh") else "kgCO2e"
     share = "nothing was reported" if moved.ppm is None else f"{moved.ppm / 10_000:.2f} %"
-    return f"{column}: {thousandths(moved.moved)} {unit} moved ({share})"
+    return f"{JUDGED[moved.column]}: {thousandths(moved.moved)} {unit} moved ({share})"

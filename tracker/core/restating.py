@@ -24,7 +24,11 @@ from tracker.core.statement import Amounts, Correction, Line, Ratios, Statement
 
 PPM = 1_000_000
 #: The columns by which a change is judged: what an inventory states of the period.
-JUDGED = ("energy_facility_wh", "location_g", "market_g")
+JUDGED = {
+    "energy_facility_wh": "facility energy",
+    "location_g": "location-based emissions",
+    "market_g": "market-based emissions",
+}
 _ENERGY = ("energy_it_wh", "measured_wh", "simulated_wh", "idle_wh", "device_mh")
 _NO_RATIOS = Ratios(None, None, None)
 
@@ -124,10 +128,10 @@ def decide(
         return Decision(Outcome.NEW_VERSION, reason or Reason.METHOD_CHANGE, corrections, moved, because)
     if not corrections:
         return Decision(Outcome.NOTHING, None, (), moved)
-    why = reason or _main_reason(corrections)
+    why = reason or _reason(each.line.amounts for each in corrections)
     large = [each for each in moved if each.moved and (each.ppm is None or each.ppm >= materiality_ppm)]
     if large:
-        told = ", ".join(f"{each.column} by {_percent(each.ppm)}" for each in large)
+        told = ", ".join(f"{JUDGED[each.column]} by {_percent(each.ppm)}" for each in large)
         return Decision(Outcome.NEW_VERSION, why, corrections, moved, f"Material: it moves {told}.")
     return Decision(Outcome.POST, why, corrections, moved)
 
@@ -138,15 +142,31 @@ def outstanding(
     """What remains between what is reported and posted (``base``) and what is known, by key."""
     shapes = {line.key: line for line in (*reported.rows, *best.rows)}
     known = {line.key: line.amounts for line in best.rows}
-    found = []
+    deltas = {}
     for key in sorted({*base, *known}):
         before = base.get(key, NOTHING)
         delta = minus(known.get(key, gone(before)), before)
         if changes(before, delta):
-            why = reason or (Reason.ENERGY_LATE if any(getattr(delta, c) for c in _ENERGY) else Reason.FACTOR_FINAL)
-            line = replace(shapes.get(key, Line("", key, NOTHING, _NO_RATIOS)), amounts=delta, ratios=_NO_RATIOS)
-            found.append(Correction(best.period.month, str(why), line))
-    return tuple(found)
+            deltas[key] = delta
+    main = _reason(deltas.values())
+    return tuple(
+        Correction(
+            best.period.month,
+            str(reason or (main if _is_rounding(delta) else _reason([delta]))),
+            replace(shapes.get(key, Line("", key, NOTHING, _NO_RATIOS)), amounts=delta, ratios=_NO_RATIOS),
+        )
+        for key, delta in deltas.items()
+    )
+
+
+def _reason(deltas: Iterable[Amounts]) -> Reason:
+    late = any(getattr(delta, column) for delta in deltas for column in _ENERGY)
+    return Reason.ENERGY_LATE if late else Reason.FACTOR_FINAL
+
+
+def _is_rounding(delta: Amounts) -> bool:
+    """At most one in the last printed place: what changed in another row moved the rounding of this one."""
+    return all(abs(getattr(delta, column) or 0) <= 1 for column in COLUMNS)
 
 
 def with_postings(rows: Iterable[Line], posted: Iterable[Posting]) -> dict[Key, Amounts]:
@@ -221,11 +241,6 @@ def _moved(column: str, reported: Iterable[Line], best: Iterable[Line]) -> Moved
 def _known_total(values: Iterable[int | None]) -> int | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
-
-
-def _main_reason(corrections: Sequence[Correction]) -> Reason:
-    late = any(each.reason == Reason.ENERGY_LATE for each in corrections)
-    return Reason.ENERGY_LATE if late else Reason.FACTOR_FINAL
 
 
 def _name(key: Key) -> str:
