@@ -237,8 +237,15 @@ def one_of(label: str, values: list[str]) -> str:
 def exact(text: str, per_unit: int) -> int | None:
     """A value in small units. None: not a number. Half-even where the text has more digits than the small unit."""
     whole, _, fraction = text.partition(".")
-    if per_unit == 10**_EXACT_DIGITS and len(fraction) <= _EXACT_DIGITS and whole.isdecimal():
-        return int(whole + fraction.ljust(_EXACT_DIGITS, "0")) if not fraction or fraction.isdecimal() else None
+    digits = whole + fraction.ljust(_EXACT_DIGITS, "0")
+    if (
+        text
+        and per_unit == 10**_EXACT_DIGITS
+        and len(fraction) <= _EXACT_DIGITS
+        and digits.isdecimal()
+        and digits.isascii()
+    ):
+        return int(digits)
     try:
         return int((Decimal(text) * per_unit).to_integral_value(ROUND_HALF_EVEN))
     except (InvalidOperation, ValueError, OverflowError):
