@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import duckdb
@@ -10,7 +11,7 @@ import pytest
 from tests.books.shipments import FIRST, Node
 from tests.conftest import REPO
 from tracker.books.folder import FolderStore
-from tracker.books.interface import BooksDamaged, BooksRefused
+from tracker.books.interface import BooksDamaged, BooksRefused, BooksUnavailable
 from tracker.books.lake import about, file_for, read_rows, refuse_newer, rows_in, scan, to_parquet
 from tracker.books.schema import SCHEMAS, Row, content_sha256
 from tracker.books.shipping import rows_of
@@ -144,3 +145,12 @@ def test_a_file_is_found_whatever_it_is_called(node: Node, tmp_path: Path) -> No
     path = tmp_path / "it's [a] *.parquet"
     path.write_bytes(written(node))
     assert len(read_rows("entries", path)) == 6
+
+
+def test_no_room_for_temporary_files_is_a_sentence(node: Node, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    content = written(node)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(BooksUnavailable, match=r"A file of the books cannot be made: .*TMPDIR"):
+        written(node)
+    with pytest.raises(BooksUnavailable, match=r"A file of the books cannot be made: .*TMPDIR"):
+        rows_in("entries", content, "x")

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tracker.books.interface import BooksDamaged, BooksRefused
+from tracker.books.interface import BooksDamaged, BooksRefused, BooksUnavailable
 from tracker.books.names import DAY_H, LakeFile, date_of
 from tracker.books.schema import (
     SCHEMA_VERSION,
@@ -48,7 +48,8 @@ def to_parquet(kind: str, node: NodeFacts, rows: Sequence[Row], sha256: str) -> 
         "wattledger.ledger": node.ledger,
         "wattledger.rows_sha256": sha256,
     }
-    with tempfile.TemporaryDirectory(prefix="wattledger-") as folder, _cursor() as connection:
+    pairs = ", ".join(f"{_quoted(key)}: {_literal(value)}" for key, value in about.items())
+    with _scratch() as path, _cursor() as connection:
         connection.execute(
             f"CREATE TEMP TABLE rows ({', '.join(f'{_quoted(name)} {kind_of}' for name, kind_of in columns)})"
         )
@@ -56,12 +57,25 @@ def to_parquet(kind: str, node: NodeFacts, rows: Sequence[Row], sha256: str) -> 
             lists = [list(column) for column in zip(*sorted(rows), strict=True)]
             given = ", ".join(f"unnest(?::{kind_of}[])" for _, kind_of in columns)
             connection.execute(f"INSERT INTO rows SELECT {given}", lists)
-        path = Path(folder) / "part.parquet"
-        pairs = ", ".join(f"{_quoted(key)}: {_literal(value)}" for key, value in about.items())
         connection.execute(
             f"COPY rows TO {_literal(str(path))} (FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{pairs}}})"
         )
         return path.read_bytes()
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A path for a file that goes away; the engine reads and writes nothing but paths. Raises BooksUnavailable."""
+    import duckdb  # noqa: PLC0415 - 60 MB that only commands of the books need
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
+            yield Path(folder) / "part.parquet"
+    except (OSError, duckdb.Error) as error:
+        raise BooksUnavailable(
+            f"A file of the books cannot be made: {str(error).strip().splitlines()[0]}.",
+            "Free space in the folder for temporary files, or name another one in TMPDIR.",
+        ) from error
 
 
 @contextmanager
@@ -77,7 +91,7 @@ def _cursor() -> Iterator[Any]:
 @functools.cache
 def _engine() -> Any:
     """With one thread, for a few files at a time: starting another takes longer than to read one."""
-    import duckdb  # noqa: PLC0415 - 60 MB that only commands of the books need
+    import duckdb  # noqa: PLC0415 - as above
 
     return duckdb.connect(config={"threads": 1})
 
@@ -105,8 +119,7 @@ def rows_in(kind: str, content: bytes, name: str) -> list[Row]:
 @contextmanager
 def _spilled(content: bytes, name: str) -> Iterator[Path]:
     """A file that DuckDB can read; errors speak of the one in the books."""
-    with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
-        path = Path(folder) / "part.parquet"
+    with _scratch() as path:
         path.write_bytes(content)
         try:
             yield path
