@@ -72,6 +72,14 @@ def test_more_names_than_one_answer_holds(account: S3, tmp_path: Path) -> None:
     assert [name for name, _ in store.names("entries/")] == names
 
 
+def test_a_large_file_is_created_once_too(reopen: Open) -> None:
+    """Larger than what object stores take in one part by default."""
+    store, content = reopen(), bytes(range(256)) * 40_000
+    assert store.create("statements/large", content)
+    assert not store.create("statements/large", content[::-1])
+    assert store.read("statements/large") == content
+
+
 def test_removing_what_is_gone_is_no_error(reopen: Open) -> None:
     store = reopen()
     store.create("entries/x", b"")

@@ -24,7 +24,8 @@ SCHEMES = ("file", "s3", "gs", "az", "azure", "abfs", "abfss", "https")
 _DOWNLOADS = 16
 #: Enough for a few refused connections and a service that asks for patience; then somebody wants to know.
 _CONNECT = timedelta(seconds=5)
-_TIMEOUT = timedelta(seconds=30)
+#: A whole request: a day of a million workloads over a slow line.
+_TIMEOUT = timedelta(seconds=120)
 _RETRY_FOR = timedelta(seconds=60)
 _MAX_RETRIES = 5
 _CODE = re.compile(r"<Code>(\w+)</Code>")
