@@ -49,7 +49,7 @@ class LakeFile:
 
 def quoted(text: str) -> str:
     """As a part of a name: no slash in it and no dot before it, where it would be hidden or another folder."""
-    safe = quote(text, safe="")
+    safe = quote(text, safe="") or "_"
     return safe.replace(".", "%2E", 1) if safe.startswith(".") else safe
 
 

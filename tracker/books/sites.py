@@ -19,8 +19,6 @@ from tracker.books.names import quoted
 from tracker.core.accounting import Pue
 
 FOLDER = "sites/"
-#: The folder of nodes that name no site.
-NOWHERE = "_"
 VERSION = 1
 #: Hosts that a sentence names.
 _NAMED = 5
@@ -98,8 +96,8 @@ def _contradictions(newest: SiteFacts, last_words: Iterable[SiteFacts]) -> list[
         if differing:
             others.setdefault(", ".join(differing), []).append(each.hostname)
     return [
-        f"Nodes describe the site {newest.site or NOWHERE} differently: {_some(hosts)} against {newest.hostname}, in "
-        f"{what}. The newest counts; give all nodes of a site the same [site] section."
+        f"Nodes describe the site {newest.site or 'without a name'} differently: {_some(hosts)} against "
+        f"{newest.hostname}, in {what}. The newest counts; give all nodes of a site the same [site] section."
         for what, hosts in sorted(others.items())
     ]
 
@@ -137,4 +135,4 @@ def _content(facts: SiteFacts) -> SiteFacts:
 
 
 def _folder(site: str) -> str:
-    return f"{FOLDER}{quoted(site) if site else NOWHERE}/"
+    return f"{FOLDER}{quoted(site)}/"
