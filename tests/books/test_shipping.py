@@ -237,6 +237,24 @@ def test_a_piece_with_rows_that_the_day_lacks_is_never_removed(store: FolderStor
     assert sums(store)["energy_uj"] == node.total_uj, "the day file alone counts"
 
 
+def test_two_runs_that_did_not_know_of_each_other_are_one_day_in_the_end(store: FolderStore) -> None:
+    """Their pieces overlap; meanwhile nothing counts twice."""
+    one, two = Node(store), Node(FolderStore(Path(store.url).parent / "two", create=True))
+    for node in (one, two):
+        node.run(5)
+    one.ship()
+    two.run(1)
+    two.ship()
+    for name, content in everything(Path(two.store.url)).items():
+        store.create(name, content)
+    assert spans(store)["entries"] == ["03 h00_05", "03 h00_06"]
+    assert sums(store)["energy_uj"] == one.total_uj
+    one.run(20)
+    assert one.ship().ok
+    assert spans(store)["entries"] == ["03 day", "04 h00_01"]
+    assert sums(store)["energy_uj"] == one.total_uj
+
+
 def test_simulated_energy_ships_and_says_so(store: FolderStore) -> None:
     node = Node(store)
     node.run(1)

@@ -248,6 +248,32 @@ def test_every_hour_until_a_signal_and_once_more_at_the_end(
     assert spans(node.store)["entries"] == ["03 h00_03", "03 h03_05"]
 
 
+def test_a_store_that_cannot_be_reached_is_tried_again(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the next turn, and a last time at the end, whose outcome is the exit code."""
+    node.run(1)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    command = node.command("--every", "1h", books="s3://books")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        first = child.stderr.readline()
+        assert child.poll() is None
+        child.send_signal(signal.SIGTERM)
+        rest = child.stderr.read()
+    assert "the service cannot be reached" in first
+    assert "the service cannot be reached" in rest
+    assert rest.count("\n") == 1
+    assert child.returncode == 1
+
+
+def test_a_ledger_of_the_future_is_told(node: Node) -> None:
+    node.run(1, since_s=4_102_444_800)
+    result = node.ship()
+    assert result.returncode == 0
+    assert "days into the future: a clock was wrong" in result.stderr
+
+
 def test_two_at_once_are_not_both_let_in(node: Node) -> None:
     import fcntl
 
