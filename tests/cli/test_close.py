@@ -119,6 +119,11 @@ def test_bad_usage_is_one_sentence_and_writes_nothing(desk: Desk, arguments: tup
     assert not (desk.books / "statements").exists()
 
 
+def test_without_a_name_it_is_the_user(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "erin")
+    assert "\nReviewed by erin: 2026-10 v1, statement " in desk("close", "2026-10", "--review")[1]
+
+
 def test_a_month_without_data_is_one_sentence(desk: Desk) -> None:
     code, _, err = desk("close", "2026-08", "--review", "--as", "alice")
     assert code == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.finance.months import (
     copied,
     fill,
     late,
+    restate,
     review,
     with_books,
     with_pue,
@@ -34,6 +36,7 @@ from tracker.config.schema import Grid
 from tracker.core.closing import NotClosable
 from tracker.core.errors import UsageError
 from tracker.core.model import Method
+from tracker.core.restating import Outcome
 from tracker.core.statement import Status
 from tracker.finance import closing, sealing
 from tracker.finance.compose import NoData, compose
@@ -197,6 +200,33 @@ def test_a_closed_statement_is_derived_again_from_its_sealed_inputs(closed: Book
     )
     reported = statement_of(closed, version)
     assert (again.rows, again.total, again.inputs) == (reported.rows, reported.total, reported.inputs)
+
+
+def test_pieces_of_an_unfinished_day_are_kept_for_ever(store: BookStore) -> None:
+    """October of New York ends at 04:00 UTC of the first of November, a day that was not over for the lake."""
+    config = with_books(timezone="America/New_York")
+    names = put(store, "2026-11-01", day("2026-11-01", hours=range(6)), span_h=(0, 6))
+    review(store, config=config)
+    close(store, config=config)
+    (version,) = versions(store, MONTH)
+    claim = claim_of(store, version)
+    assert claim.kept == (names["coverage"], names["entries"])
+    put(store, "2026-11-01", day("2026-11-01"))
+    for name in names.values():
+        store.remove(name)
+    with tempfile.TemporaryDirectory() as folder:
+        again = compose(
+            sealing.with_options(CONFIG, claim, Path(folder)),
+            SealedInputs(store, claim),
+            MONTH,
+            as_of_s=claim.as_of_s,
+            group_by=claim.group_by,
+            hash_inputs=True,
+            own_factors=False,
+        )
+    reported = statement_of(store, version)
+    assert (again.rows, again.inputs) == (reported.rows, reported.inputs)
+    assert restate(store, config)[0].decision.outcome is Outcome.NOTHING
 
 
 def test_options_of_a_claim_have_no_address_and_no_secret() -> None:
