@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.core.thorough import thorough
 from tracker.core.model import GapReason
-from tracker.core.telescoping import HOUR_MS, REACH_MS, Limits, Step, cut, steps
+from tracker.core.telescoping import HOUR_MS, REACH_MS, Limits, Step, cut, steps, thin
 
 FREE = Limits()
 CPU = Limits(per_s=1_500_000_000, ranges=(65_532_610_987, 262_143_328_850))
@@ -76,6 +76,23 @@ def test_final_hours_do_not_depend_on_the_stretch_that_was_read(moves: list[tupl
         h: uj for h, uj in by_hour(late).items() if h >= hour
     }
     assert {h: uj for h, uj in joined.items() if uj} == {h: uj for h, uj in whole.items() if uj}
+
+
+@thorough
+@given(st.lists(st.tuples(st.integers(1, 12 * MINUTE_MS), st.integers(-(10**11), 10**11)), max_size=60), st.booleans())
+def test_what_is_left_out_changes_no_hour(moves: list[tuple[int, int]], bounded: bool) -> None:
+    """Falls, silences and rises that cannot be true are judged by the samples beside them, so those stay."""
+    at_ms, value, samples = 0, 5 * 10**11, []
+    for pause_ms, rise in moves:
+        at_ms, value = at_ms + pause_ms, max(0, value + rise)
+        samples.append((at_ms, value))
+    limits = Limits(per_s=400_000_000) if bounded else FREE
+    assert by_hour([*thin(samples, limits)], limits) == by_hour(samples, limits)
+
+
+def test_a_smooth_hour_needs_its_edges_alone() -> None:
+    samples = [(minute * MINUTE_MS, minute * 100) for minute in range(181)]
+    assert len(thin(samples, FREE)) == 7
 
 
 def test_a_difference_over_an_edge_goes_by_time() -> None:

@@ -21,7 +21,7 @@ from tracker.books.series_map import (
     workload_of,
 )
 from tracker.core.model import UNATTRIBUTED, Component, GapReason, Method, Workload
-from tracker.core.telescoping import SILENCE_MS, Limits, Step, steps
+from tracker.core.telescoping import SILENCE_MS, Limits, Step, steps, thin
 from tracker.core.units import MS_PER_S, UJ_PER_J
 
 #: How far back the last value of a series is looked for.
@@ -220,7 +220,10 @@ class Reader:
         holds = spec.role == "device" and not self._exporter.charges
         parts = [Part(each.series, self._holder(spec, each.labels) if holds else None) for each in fresh]
         own = {*self._exporter.merge, *self._exporter.host} - {"instance"}
-        return _Life(join(parts, own, self._wanted.replica), before)
+        counter = join(parts, own, self._wanted.replica)
+        if spec.role != "device":  # the samples of those are the times of the scrapes
+            counter.samples = thin(counter.samples, _limits(spec))
+        return _Life(counter, before)
 
     def _holder(self, spec: SeriesSpec, labels: Labels) -> Workload | None:
         work = workload_of(self._exporter, spec, labels)

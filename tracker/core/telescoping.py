@@ -54,6 +54,29 @@ class Step:
     reason: GapReason | None = None
 
 
+def thin(samples: Sequence[Sample], limits: Limits) -> list[Sample]:
+    """Without the samples in the middle of an hour that change no hour's sum: most of them, and most of the work."""
+    kept: list[Sample] = []
+    last = len(samples) - 1
+    per_ms, firm = 6 * limits.per_s, False
+    for number, (at_ms, value) in enumerate(samples):
+        if number == last:
+            kept.append((at_ms, value))
+            break
+        next_ms, after = samples[number + 1]
+        pause_ms, rise = next_ms - at_ms, after - value
+        smooth = (
+            at_ms // HOUR_MS == next_ms // HOUR_MS
+            and pause_ms <= SILENCE_MS
+            and rise >= 0
+            and (not per_ms or 5 * MS_PER_S * rise <= per_ms * pause_ms)
+        )
+        if not (firm and smooth):
+            kept.append((at_ms, value))
+        firm = smooth
+    return kept
+
+
 def steps(samples: Sequence[Sample], limits: Limits, *, early: bool = False) -> Iterator[Step]:
     """Of samples in the order of time. ``early``: the first is older than it says, by nobody knows how much."""
     if not samples:
