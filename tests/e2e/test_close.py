@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.s3 import s3_server
 from tests.finance.months import close, copied, make, make_closed, review
 from tracker.books.store import open_store
 from tracker.books.versions import statement_of, versions
@@ -84,6 +85,24 @@ def test_a_closed_month_is_the_same_bytes_in_every_zone_locale_and_process(lake:
         assert sorted(there) == sorted(here)
         for name, content in here.items():
             assert there[name] == content, name
+
+
+def test_a_bucket_gets_the_same_bytes_as_a_folder(lake: Path, tmp_path: Path) -> None:
+    here = closed_in(tmp_path / "here", lake, {}, None)
+    with s3_server() as server:
+        env = {**os.environ, **server.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": str(REPO)}
+        url = server.bucket("books")
+        there = tmp_path / "there"
+        there.mkdir()
+        common = [*config(there)[:-1], url]
+        for command in (
+            [sys.executable, "-m", "tests.e2e.copy_child", str(lake), url],
+            [*COMMAND, "close", "2026-10", "--review", "--as", "alice", "--as-of", "2026-11-11T00:00Z", *common],
+            [*COMMAND, "close", "2026-10", "--as", "bob", *common],
+            [sys.executable, "-m", "tests.e2e.copy_child", url, str(there / "books")],
+        ):
+            subprocess.run(command, cwd=REPO, env=env, timeout=120, check=True, capture_output=True)
+    assert sealed(there) == here
 
 
 def test_of_two_who_close_at_once_one_wins_and_the_other_says_who(lake: Path, tmp_path: Path) -> None:
