@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.exports.kit import rendered
-from tests.fakes.statements import CLOSED, EMPTY, STATEMENT, line
+from tests.fakes.statements import EMPTY, FULL, STATEMENT, line
 from tests.fakes.statements import amounts as amounts_of
 from tracker.core.statement import DIMENSIONS, Statement
 from tracker.registry import EXPORTS
@@ -24,9 +24,9 @@ PROGRAM = """
 import hashlib, json, os, sys
 os.umask(int(sys.argv[1], 8))
 from tests.exports.kit import rendered
-from tests.fakes.statements import CLOSED, STATEMENT
+from tests.fakes.statements import FULL, STATEMENT
 from tracker.registry import EXPORTS
-names = {name: hashlib.sha256(rendered(name, CLOSED) + rendered(name, STATEMENT)).hexdigest() for name in EXPORTS}
+names = {name: hashlib.sha256(rendered(name, FULL) + rendered(name, STATEMENT)).hexdigest() for name in EXPORTS}
 print(json.dumps(names))
 """
 WORLDS = (
@@ -55,7 +55,7 @@ def test_every_format_has_a_name_a_file_of_its_own_and_a_type() -> None:
 
 
 @pytest.mark.parametrize("name", EXPORTS)
-@pytest.mark.parametrize("statement", [STATEMENT, CLOSED, EMPTY, GROUPED_BY_ALL, NOT_GROUPED])
+@pytest.mark.parametrize("statement", [STATEMENT, FULL, EMPTY, GROUPED_BY_ALL, NOT_GROUPED])
 def test_every_statement_can_be_rendered(name: str, statement: Statement) -> None:
     """A month without rows, every dimension at once, or none: nobody loses a format over it."""
     assert rendered(name, statement)
@@ -94,16 +94,16 @@ def test_the_bytes_depend_on_nothing_but_the_statement(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "sha256"),
     [
-        ("csv", "62032666a3832c3c1e2f85b871e410412c55fbeb05d9d91bab44a90fb0deabea"),
-        ("json", "b8d0eab346b2e3452d69bf36c1bfa0916a740ff4d364e47acfdbb2bb30c342b4"),
-        ("focus", "5101dfc8de37fa4df0b84b647ec90900b2d787b2773b22181350fdc753479ef4"),
-        ("codecarbon", "7cd50f2ed1bbd5110d3ab8a6acef9d130245cfcdde6c831c5efd4a3a9ff3d14e"),
+        ("csv", "da9dbaf678a2b723699f0edb5770a5cb85641d74133e78de0719b65182fa7056"),
+        ("json", "044be250ac97b7600bdda15bd5ba92c591ae442336396ab13ffc58b3c61beae0"),
+        ("focus", "7d7f8487531e62d1d6c0f024509ffa8f077d8f1e4f656eb5b9fb6ddebc8972f6"),
+        ("codecarbon", "12530324c4c9826c1e8e388d7d95d21a4b42b2137dbb01479fdb486c6c628231"),
     ],
 )
 def test_golden_bytes_of_a_closed_month(name: str, sha256: str) -> None:
     """A release that changes these changes what closed months would look like when they are written again: it needs a
     new name of the layout, and a line in the changelog."""
-    assert hashlib.sha256(rendered(name, CLOSED)).hexdigest() == sha256
+    assert hashlib.sha256(rendered(name, FULL)).hexdigest() == sha256
 
 
 def test_listing_the_formats_loads_nothing_that_a_format_needs() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.exports.kit import rendered, table_of, workbook_of
-from tests.fakes.statements import CLOSED, EMPTY, NASTY_LABELS, STATEMENT, amounts, line, many_rows
+from tests.fakes.statements import CLOSED, EMPTY, FULL, NASTY_LABELS, STATEMENT, amounts, line, many_rows
 from tracker.core.statement import Statement
 from tracker.exports.columns import ADDITIVE, NUMBERS, fixed
 from tracker.exports.csv_text import safe
@@ -33,7 +33,7 @@ def labelled(labels: list[str]) -> Statement:
 def test_the_header_names_units_and_is_what_people_have_built_on() -> None:
     header = rendered("csv", STATEMENT).split(b"\r\n")[0].decode()
     assert header == (
-        "statement_id,statement_version,statement_status,software,period_start,period_end,timezone,entity,row_kind,"
+        "statement_id,statement_version,statement_status,software,period_start,period_end,timezone,entity,row_kind,kind,"
         "period,restates_period,reason,is_correction,row_id,cost_centre,team,project,phase,site,component,scope,"
         "scope3_category,energy_it_kwh,energy_overhead_kwh,energy_facility_kwh,measured_kwh,modelled_kwh,"
         "simulated_kwh,idle_kwh,unweighed_kwh,device_hours,location_kgco2e,location_annual_kgco2e,"
@@ -63,7 +63,7 @@ def test_a_row_says_what_the_statement_says() -> None:
     assert (row["scope"], row["is_correction"], row["currency"]) == ("2", "false", "EUR")
 
 
-@pytest.mark.parametrize("statement", [STATEMENT, CLOSED, EMPTY])
+@pytest.mark.parametrize("statement", [STATEMENT, CLOSED, EMPTY, FULL])
 def test_every_total_is_the_sum_of_its_rows(statement: Statement) -> None:
     """P9, to the last digit."""
     lines = table_of(rendered("csv", statement))
@@ -77,6 +77,14 @@ def test_what_is_not_known_is_empty_and_never_zero() -> None:
     (row,) = [each for each in table_of(rendered("csv", STATEMENT)) if each["project"] == "field-trial"]
     assert (row["location_kgco2e"], row["market_kgco2e"], row["cost"]) == ("", "", "")
     assert row["unweighed_kwh"] == "1493.826"
+
+
+def test_energy_that_was_handed_on_nets_to_zero_and_is_marked() -> None:
+    """Who wants the month without the allocation leaves these lines out, and the total stays."""
+    found = [each for each in table_of(rendered("csv", FULL)) if each["kind"] == "allocation"]
+    assert [each["energy_it_kwh"] for each in found] == ["-90000.000", "45000.000", "45000.000"]
+    for column in ADDITIVE:
+        assert sum(Decimal(each[column] or 0) for each in found) == 0, column
 
 
 def test_corrections_are_lines_that_name_their_month_and_stay_numbers() -> None:
@@ -109,7 +117,7 @@ def test_nasty_labels_come_back_as_they_were() -> None:
 def test_any_label_is_one_cell_and_none_runs(labels: list[str]) -> None:
     lines = table_of(rendered("csv", labelled(labels)))
     assert [each["team"] for each in lines[:-1]] == [safe(label) for label in labels]
-    assert all(len(each) == 44 and None not in each for each in lines)
+    assert all(len(each) == 45 and None not in each for each in lines)
     assert not any(each["team"].startswith(tuple(DANGEROUS)) for each in lines)
 
 

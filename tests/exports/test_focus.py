@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from tests.exports.kit import rendered, table_of
-from tests.fakes.statements import EMPTY, STATEMENT, amounts, line
+from tests.fakes.statements import EMPTY, FULL, STATEMENT, amounts, line
 from tracker.core.statement import Statement
 from tracker.exports.focus import CONDITIONAL, CUSTOM, HEADER, MANDATORY
 
@@ -84,7 +84,7 @@ def test_a_correction_says_that_it_is_one_and_of_when() -> None:
     ]
     assert corrections[1]["ChargePeriodStart"] == "2026-08-31T22:00:00Z"
     assert corrections[1]["ChargePeriodEnd"] == corrections[1]["BillingPeriodStart"] == "2026-09-30T22:00:00Z"
-    assert corrections[2]["x_Scope2LocationKgCO2e"] == "-1234.567"
+    assert corrections[2]["x_LocationKgCO2e"] == "-1234.567"
 
 
 def test_a_correction_of_december_ends_in_the_next_year() -> None:
@@ -102,6 +102,20 @@ def test_values_that_the_specification_lists() -> None:
     assert {each["ChargeClass"] for each in LINES} == {"", "Correction"}
     assert {each["ConsumedUnit"] for each in LINES} == {each["PricingUnit"] for each in LINES} == {"kWh"}
     assert {each["BillingCurrency"] for each in LINES} == {"EUR"}
+
+
+def test_energy_that_was_handed_on_is_an_adjustment_without_a_quantity() -> None:
+    lines = [each for each in table_of(rendered("focus", FULL)) if each["ChargeCategory"] == "Adjustment"]
+    assert [each["x_EnergyItKwh"] for each in lines] == ["-90000.000", "45000.000", "45000.000"]
+    assert {(each["ConsumedQuantity"], each["PricingQuantity"], each["PricingUnit"]) for each in lines} == {
+        ("", "", "")
+    }
+
+
+def test_the_pue_has_its_source() -> None:
+    lines = table_of(rendered("focus", FULL))
+    assert {each["x_PueSource"] for each in lines if each["RegionId"] == "fra1"} == {"operator, 2026"}
+    assert {each["x_PueSource"] for each in lines if each["RegionId"] == "nowhere"} == {"'=nobody"}
 
 
 def test_tags_are_a_json_object_of_the_rows_key() -> None:

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.exports.kit import rendered
-from tests.fakes.statements import CLOSED, EMPTY, STATEMENT
+from tests.fakes.statements import CLOSED, EMPTY, FULL, STATEMENT
 from tracker.core.statement import Statement
 from tracker.exports.table import digest
 
@@ -65,7 +65,7 @@ def opened(browser: Browser, tmp_path: Path, statement: Statement, width: int = 
 
 
 @pytest.mark.parametrize("width", [390, 820, 1280])
-@pytest.mark.parametrize("statement", [CLOSED, EMPTY])
+@pytest.mark.parametrize("statement", [FULL, EMPTY])
 def test_nothing_is_cut_and_nothing_overlaps(
     browser: Browser, tmp_path: Path, statement: Statement, width: int
 ) -> None:
@@ -136,13 +136,14 @@ def test_charts_are_labelled_and_said_to_those_who_do_not_see_them(browser: Brow
 
 
 def test_every_part_that_finance_asks_for_is_there(browser: Browser, tmp_path: Path) -> None:
-    page, _ = opened(browser, tmp_path, CLOSED)
+    page, _ = opened(browser, tmp_path, FULL)
     assert page.locator("h2").all_inner_texts() == [
         "By scope of the electricity",
         "By team",
         "Energy over twelve months, MWh",
         "Location-based and market-based, t CO2e",
         "Coverage and data quality",
+        "Sites",
         "Corrections of closed months",
         "Reconciliation",
         "Factors",
@@ -150,6 +151,8 @@ def test_every_part_that_finance_asks_for_is_there(browser: Browser, tmp_path: P
     ]
     text = page.locator("main").inner_text()
     for said in (
+        "1.210 (assumed)",
+        "In no market sum",
         "Licence: Licence Ouverte 2.0",
         "2026-10-03T04:00Z +3 h",
         "-1,234.567",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
 
 import pytest
@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.exports.kit import rendered
-from tests.fakes.statements import CLOSED, EMPTY, STATEMENT, line, many_rows
+from tests.fakes.statements import CLOSED, EMPTY, FULL, STATEMENT, line, many_rows
 from tracker.core.statement import Amounts, Statement
 from tracker.exports.reading import NotAStatement, read_statement
 from tracker.exports.table import digest
 
 
-@pytest.mark.parametrize("statement", [STATEMENT, CLOSED, EMPTY, many_rows(300)])
+@pytest.mark.parametrize("statement", [STATEMENT, CLOSED, EMPTY, FULL, many_rows(300)])
 def test_everything_of_a_statement_comes_back(statement: Statement) -> None:
     """Nothing that an auditor could ask for is left out: the export is the statement."""
     assert read_statement(rendered("json", statement)) == statement
@@ -46,6 +46,12 @@ def test_numbers_are_decimals_with_their_places() -> None:
     assert total["coverage_ratio"] == "0.991234"
     assert total["is_correction"] is False
     assert "e+" not in text.lower().replace("e+1", "")
+
+
+def test_no_field_of_a_statement_is_left_out() -> None:
+    """The fixture fills every one of them, so that a new field that is not exported fails here and not in an audit."""
+    for each in fields(FULL):
+        assert getattr(FULL, each.name), each.name
 
 
 def test_what_is_not_known_is_null() -> None:

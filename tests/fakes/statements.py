@@ -2,8 +2,8 @@
 
 ``STATEMENT`` has what makes trouble: several teams, idle energy, a cloud site in scope 3, a row without a factor,
 modelled energy, corrections below zero, labels that a spreadsheet would run, and a year of months before it.
-``CLOSED`` is the same after closing, ``EMPTY`` has no row, ``many_rows`` is as long as you like. Every total is the sum
-of its rows.
+``CLOSED`` is the same after closing, ``FULL`` fills every field there is, ``EMPTY`` has no row, ``many_rows`` is as
+long as you like. Every total is the sum of its rows.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tracker.core.statement import (
     Period,
     Ratios,
     Reconciled,
+    SiteUse,
     Statement,
     Status,
 )
@@ -257,6 +258,12 @@ COVERAGE = (
     CoverageLine("use1", "=gpu-201", 300, 0, None, (), ("2026-10-01T00:00Z +300 h",)),
 )
 
+SITES = (
+    SiteUse("fra1", "DE", False, "colo", 1350, "operator, 2026", False, 745, 500_512_337),
+    SiteUse("nowhere", "", True, "owned", 1210, "=nobody", True, 20, 1_234_567),
+    SiteUse("par1", "FR", False, "owned", 1210, "meter, 2026-Q3", False, 745, 1_309_580_496),
+)
+
 METHOD = (
     ("Boundary", "GPUs, CPU packages and memory of the nodes that shipped; network and storage are left out."),
     ("Scope 2", "Location-based with annual factors, market-based with contracts; both are always stated."),
@@ -355,6 +362,25 @@ EMPTY = replace(
     filters=(),
     currency="",
 )
+
+
+def _handed_on() -> Statement:
+    """``CLOSED`` with idle energy of nobody handed on to two teams (rows that net to zero), and with its sites."""
+    given = amounts(90_000_000)
+    taken: dict[str, Any] = {name: getattr(given, name) for name in Amounts.__slots__}
+    nobody: dict[str, Any] = {name: None if value is None else -value for name, value in taken.items()}
+    half = amounts(45_000_000)
+    moved = [
+        (("", "", "", "", "par1", "gpu"), Amounts(**nobody)),
+        (("CC-1042", "nlp", "llama-ft", "training", "par1", "gpu"), half),
+        (("CC-1042", "nlp", "search", "inference", "par1", "gpu"), half),
+    ]
+    rows = [replace(line(key, of), row_id=row_id((*key, "allocation")), kind="allocation") for key, of in moved]
+    unknown_wh = tuple((basis, 1_493_826) for basis in ("location", "market", "upstream"))
+    return replace(CLOSED, rows=(*CLOSED.rows, *rows), sites=SITES, unknown_wh=unknown_wh)
+
+
+FULL = _handed_on()
 
 
 def many_rows(number: int) -> Statement:

@@ -34,21 +34,28 @@ CONDITIONAL = (
     "ConsumedQuantity", "ConsumedUnit", "RegionId", "RegionName", "ResourceId", "ResourceName", "ResourceType",
     "SubAccountId", "SubAccountName", "Tags",
 )
-#: x_ column -> the additive column of our own rows that it repeats.
+#: x_ column -> the additive column of our own rows that it repeats. The scope is a column of its own: what a cloud
+#: emits is in scope 3.
 _AMOUNTS = {
     "x_EnergyItKwh": "energy_it_wh", "x_EnergyFacilityKwh": "energy_facility_wh", "x_MeasuredKwh": "measured_wh",
     "x_IdleKwh": "idle_wh", "x_UnweighedKwh": "unweighed_wh", "x_DeviceHours": "device_mh",
-    "x_Scope2LocationKgCO2e": "location_g", "x_Scope2MarketKgCO2e": "market_g",
+    "x_LocationKgCO2e": "location_g", "x_MarketKgCO2e": "market_g",
     "x_Scope3Cat3KgCO2e": "upstream_g", "x_EmbodiedAmortisedKgCO2e": "embodied_g",
 }
 CUSTOM = (
-    *_AMOUNTS, "x_Pue", "x_Scope", "x_Scope3Category", "x_GridZone", "x_FactorAvgKgPerKwh", "x_FactorSource",
-    "x_FactorVintage", "x_FactorType", "x_GwpSet", "x_CoverageRatio", "x_EstimatedRatio", "x_RestatesPeriod",
-    "x_CorrectionReason", "x_MethodVersion", "x_StatementId", "x_StatementVersion", "x_StatementSha256", "x_RowId",
-    "x_RowHash",
+    *_AMOUNTS, "x_Pue", "x_PueSource", "x_Scope", "x_Scope3Category", "x_GridZone", "x_FactorAvgKgPerKwh",
+    "x_FactorSource", "x_FactorVintage", "x_FactorType", "x_GwpSet", "x_CoverageRatio", "x_EstimatedRatio",
+    "x_RestatesPeriod", "x_CorrectionReason", "x_MethodVersion", "x_StatementId", "x_StatementVersion",
+    "x_StatementSha256", "x_RowId", "x_RowHash",
 )
 # fmt: on
 HEADER = (*sorted((*MANDATORY, *CONDITIONAL)), *CUSTOM)
+#: Idle energy handed on: no use of its own, so without a quantity that somebody might sum.
+_ALLOCATION = {
+    "ChargeCategory": "Adjustment",
+    "ChargeDescription": "Share of idle energy, handed on; these lines net to zero",
+    **dict.fromkeys(("ConsumedQuantity", "ConsumedUnit", "PricingQuantity", "PricingUnit"), ""),
+}
 #: What of a row's key may stand for a resource, the finest first.
 _RESOURCES = {"workload": "Workload", "job": "Job", "run": "Run", "name": "Workload", "hostname": "Node"}
 
@@ -57,6 +64,7 @@ def lines(statement: Statement) -> Iterator[list[str]]:
     """Cells for ``HEADER``, safe for spreadsheets; empty is null."""
     same = _same(statement)
     by_zone: dict[str, dict[str, str]] = {}
+    sources = _pue_sources(statement)
     for row in table.rows(statement, (table.ROW, table.CORRECTION)):
         key = dict(zip(statement.group_by, row.line.key, strict=True))
         zone = key.get("grid_zone", "")
@@ -64,9 +72,11 @@ def lines(statement: Statement) -> Iterator[list[str]]:
             by_zone[zone] = _factors(statement.factors, zone)
         cells = same | by_zone[zone] | _key(key) | _amounts(row.line)
         cells |= {"x_RowId": row.line.row_id, "x_RowHash": row.sha256}
-        _, _, restates, reason, *_ = row.cells
-        if restates:
-            cells |= _correction(statement.period.timezone, restates, reason or "")
+        cells["x_PueSource"] = sources.get(key.get("site", ""), "")
+        if row.line.kind == "allocation":
+            cells |= _ALLOCATION
+        if row.restates:
+            cells |= _correction(statement.period.timezone, row.restates, row.reason)
         yield [cells.get(name, "") for name in HEADER]
 
 
@@ -157,6 +167,14 @@ def _correction(timezone: str, restates: str, reason: str) -> dict[str, str]:
         "x_RestatesPeriod": restates,
         "x_CorrectionReason": safe(reason),
     }
+
+
+def _pue_sources(statement: Statement) -> dict[str, str]:
+    """By site; in a month in which it changed, all that held."""
+    found: dict[str, set[str]] = {}
+    for each in statement.sites:
+        found.setdefault(each.site, set()).add(each.pue_source)
+    return {site: safe("; ".join(sorted(names - {""}))) for site, names in found.items()}
 
 
 def _factors(factors: Iterable[FactorUse], zone: str) -> dict[str, str]:

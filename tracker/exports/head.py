@@ -17,7 +17,7 @@ from tracker.core.statement import Amounts, CoverageLine, FactorUse, Statement
 from tracker.exports.columns import ADDITIVE, amount_cells, fixed
 
 SCHEMA = "wattledger-statement/1"
-_WH_PLACES, _PPM_PLACES = 3, 6
+_WH_PLACES, _PERMILLE_PLACES, _PPM_PLACES = 3, 3, 6
 _encoder = msgspec.json.Encoder(decimal_format="number", order=None)
 
 
@@ -59,9 +59,14 @@ def head(statement: Statement) -> dict[str, Any]:
         "method": [{"title": title, "text": text} for title, text in statement.method],
         "factors": factors(statement),
         "coverage": coverage(statement),
+        "sites": sites(statement),
         "reconciliation": reconciliation(statement),
         "checks": statement.checks,
         "inputs": statement.inputs,
+        "unknown": [
+            {"basis": basis, "energy_facility_kwh": _number(energy_wh, _WH_PLACES)}
+            for basis, energy_wh in statement.unknown_wh
+        ],
         "days": [{"date": each.date, **_amounts(each.amounts)} for each in statement.days],
         "months": [{"month": month, **_amounts(amounts)} for month, amounts in statement.months],
     }
@@ -73,6 +78,23 @@ def factors(statement: Statement) -> list[dict[str, Any]]:
 
 def coverage(statement: Statement) -> list[dict[str, Any]]:
     return [_coverage(each) for each in statement.coverage]
+
+
+def sites(statement: Statement) -> list[dict[str, Any]]:
+    return [
+        {
+            "site": each.site,
+            "zone": each.zone,
+            "zone_assumed": each.zone_assumed,
+            "control": each.control,
+            "pue": _number(each.pue_permille, _PERMILLE_PLACES),
+            "pue_source": each.pue_source,
+            "pue_assumed": each.pue_assumed,
+            "hours": each.hours,
+            "energy_it_kwh": _number(each.energy_it_wh, _WH_PLACES),
+        }
+        for each in statement.sites
+    ]
 
 
 def reconciliation(statement: Statement) -> list[dict[str, Any]]:

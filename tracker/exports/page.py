@@ -76,6 +76,7 @@ def _content(statement: Statement) -> dict[str, Any]:
         "printed": summary.printed,
         "utc": utc,
         "kwh": _kwh,
+        "fixed": fixed,
     }
 
 
@@ -190,6 +191,11 @@ def _quality(statement: Statement) -> list[tuple[str, str]]:
         ("Simulated", f"{_kwh(whole.simulated_wh)} kWh"),
         ("Energy without a factor", f"{_kwh(whole.unweighed_wh)} kWh, in no emissions"),
         ("Energy with an estimated factor", _percent(ratios.estimated_factor_ppm)),
+        *(
+            (f"In no {basis.replace('_', ' ')} sum", f"{_kwh(energy_wh)} kWh")
+            for basis, energy_wh in statement.unknown_wh
+            if energy_wh
+        ),
     ]
 
 

@@ -21,6 +21,7 @@ from tracker.core.statement import (
     Period,
     Ratios,
     Reconciled,
+    SiteUse,
     Statement,
     Status,
 )
@@ -81,6 +82,8 @@ def _statement(read: Mapping[str, Any]) -> Statement:
         inputs=tuple(Input(**each) for each in read["inputs"]),
         preparer=read["preparer"],
         approver=read["approver"],
+        sites=tuple(map(_site, read["sites"])),
+        unknown_wh=tuple((each["basis"], _whole(each["energy_facility_kwh"], 3)) for each in read["unknown"]),
         months=tuple((each["month"], _amounts(each)) for each in read["months"]),
     )
 
@@ -90,7 +93,11 @@ def _seconds(text: str) -> int:
 
 
 def _integer(value: Decimal | int | None, places: int) -> int | None:
-    return None if value is None else int(Decimal(value).scaleb(places, _EXACT))
+    return None if value is None else _whole(value, places)
+
+
+def _whole(value: Decimal | int, places: int) -> int:
+    return int(Decimal(value).scaleb(places, _EXACT))
 
 
 def _amounts(each: Mapping[str, Any]) -> Amounts:
@@ -101,12 +108,12 @@ def _amounts(each: Mapping[str, Any]) -> Amounts:
 def _line(each: Mapping[str, Any], names: tuple[str, ...]) -> Line:
     ratios = Ratios(**{of: _integer(each[name], places) for name, (of, places) in RATIOS.items()})
     key = tuple(each[name] for name in names)
-    return Line(each["row_id"], key, _amounts(each), ratios, each["scope"], each["scope3_category"])
+    return Line(each["row_id"], key, _amounts(each), ratios, each["scope"], each["scope3_category"], each["kind"])
 
 
 def _factor(each: Mapping[str, Any]) -> FactorUse:
     read = dict(each)
-    energy_wh = _integer(read.pop("energy_kwh"), 3) or 0
+    energy_wh = _whole(read.pop("energy_kwh"), 3)
     recorded_at_s = _seconds(read.pop("recorded_at"))
     exact = read.pop("value_g_per_kwh")
     return FactorUse(
@@ -115,6 +122,12 @@ def _factor(each: Mapping[str, Any]) -> FactorUse:
         recorded_at_s=recorded_at_s,
         energy_wh=energy_wh,
     )
+
+
+def _site(each: Mapping[str, Any]) -> SiteUse:
+    read = dict(each)
+    pue_permille, energy_it_wh = _whole(read.pop("pue"), 3), _whole(read.pop("energy_it_kwh"), 3)
+    return SiteUse(**read, pue_permille=pue_permille, energy_it_wh=energy_it_wh)
 
 
 def _coverage(each: Mapping[str, Any]) -> CoverageLine:

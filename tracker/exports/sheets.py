@@ -169,6 +169,10 @@ def coverage(book: Book, statement: Statement) -> None:
     _objects(book, "Coverage", head.coverage(statement), places)
 
 
+def sites(book: Book, statement: Statement) -> None:
+    _objects(book, "Sites", head.sites(statement), {"pue": 3, "hours": 0, "energy_it_kwh": 3})
+
+
 def reconciliation(book: Book, statement: Statement) -> None:
     lines = [
         {**each, "difference_kwh": _difference(each["ours_kwh"], each["theirs_kwh"])}

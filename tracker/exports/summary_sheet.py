@@ -19,6 +19,7 @@ _CONTENTS = (
     ("Corrections", "What this month books for closed months. They are not in the total of Rows."),
     ("Factors", "Every factor that weighed something, as its publisher printed it, with source and licence."),
     ("Coverage", "For each node: hours expected and present, gaps by reason, and hours without any data."),
+    ("Sites", "Zone, control and PUE of each place, who said so, and what was assumed."),
     ("Reconciliation", "Our totals beside those of others."),
     ("Method", "Boundary, scopes, factors, overhead, hardware, exclusions and limits."),
     ("Manifest", "The files that the statement was made from, with their SHA-256."),

@@ -18,7 +18,7 @@ from tracker.exports.columns import NUMBERS, amount_cells, ratio_cells
 from tracker.exports.head import head_json, utc
 
 ROW, CORRECTION, TOTAL = KINDS = ("row", "correction", "total")
-_BEFORE = ("row_kind", "period", "restates_period", "reason", "is_correction", "row_id")
+_BEFORE = ("row_kind", "kind", "period", "restates_period", "reason", "is_correction", "row_id")
 _AFTER = ("scope", "scope3_category")
 
 
@@ -29,9 +29,12 @@ def columns(statement: Statement) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``cells``: one for each of ``columns``; None is a number that is not known. Numbers are those of ``NUMBERS``."""
+    """``cells``: one for each of ``columns``; None is a number that is not known. Numbers are those of ``NUMBERS``.
+    ``restates``, ``reason``: of a correction."""
 
     line: Line
+    restates: str
+    reason: str
     cells: list[str | None]
     json: str  # without its hash and the closing brace
     sha256: str
@@ -50,7 +53,7 @@ def rows(statement: Statement, kinds: Sequence[str] = KINDS) -> Iterator[Row]:
             for cell, plain in zip(cells, literal, strict=True)
         ]
         text = "{" + ",".join(map(add, prefixes, tokens))
-        yield Row(line, cells, text, sha256(text.encode()).hexdigest())
+        yield Row(line, start[3] or "", start[4] or "", cells, text, sha256(text.encode()).hexdigest())
 
 
 def _lines(statement: Statement, kinds: Sequence[str]) -> Iterator[tuple[Line, list[str | None]]]:
@@ -58,12 +61,12 @@ def _lines(statement: Statement, kinds: Sequence[str]) -> Iterator[tuple[Line, l
     month = statement.period.month
     if ROW in kinds:
         for line in statement.rows:
-            yield line, [ROW, month, "", "", "false"]
+            yield line, [ROW, line.kind, month, "", "", "false"]
     if CORRECTION in kinds:
         for each in statement.corrections:
-            yield each.line, [CORRECTION, month, each.restates_period, each.reason, "true"]
+            yield each.line, [CORRECTION, each.line.kind, month, each.restates_period, each.reason, "true"]
     if TOTAL in kinds:
-        yield statement.total, [TOTAL, month, "", "", "false"]
+        yield statement.total, [TOTAL, statement.total.kind, month, "", "", "false"]
 
 
 def about(statement: Statement) -> dict[str, str]:

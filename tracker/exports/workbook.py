@@ -64,6 +64,7 @@ def _make(statement: Statement, path: Path, folder: str) -> None:
     sheets.corrections(book, statement)
     sheets.factors(book, statement)
     sheets.coverage(book, statement)
+    sheets.sites(book, statement)
     sheets.reconciliation(book, statement)
     summary_sheet.method(book, statement)
     sheets.manifest(book, statement, digest)
