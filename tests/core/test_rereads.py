@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.core.rereads import BEGUN, DAY_S, HOUR_S, PAST_RESTS_UNTIL, Due, Job, due, once_an_hour
+from tracker.core.rereads import BEGUN, DAY_S, HOUR_S, PAST_RESTS_UNTIL, YEAR, Due, Job, due, once_an_hour
 
 
 def at(text: str) -> int:
@@ -61,8 +61,7 @@ def test_latest_begins_where_knowledge_ends_within_a_day(known_to: str, start: s
 
 def test_hourly_reads_two_days_once_in_each_hour_of_the_clock() -> None:
     assert text(due(NOON, {**DONE, Job.HOURLY: at("2026-11-25T11:59")})) == [
-        ("latest hourly", "2026-11-25T09:00", "2026-11-25T12:10"),
-        ("hourly", "2026-11-24T13:00", "2026-11-25T09:00"),
+        ("latest hourly", "2026-11-24T13:00", "2026-11-25T12:10"),
         ("hourly", "2026-11-23T12:00", "2026-11-24T13:00"),
     ]
 
@@ -112,17 +111,22 @@ def test_a_month_job_that_was_missed_is_made_up_for_until_the_next_month_has_its
     assert text(due(at("2026-12-02T12:00"), off_since))[-1] == ("month_d20", "2026-10-01T00:00", "2026-11-01T00:00")
 
 
-def test_the_year_before_is_read_once_from_february() -> None:
+def test_the_year_before_is_read_once_from_february_in_parts() -> None:
     january, february = at("2027-01-31T23:59"), at("2027-02-01T00:00")
     done = {**DONE, BEGUN: at("2026-05-05T00:00"), Job.YEARLY: at("2026-02-01T00:10")}
-    assert Job.YEARLY not in {job for each in due(january, done) for job in each.jobs}
-    assert text(due(february, done))[-1] == ("yearly", "2026-01-01T00:00", "2026-12-01T00:00")
-    assert Job.YEARLY not in {job for each in due(february + 60, {**done, Job.YEARLY: february}) for job in each.jobs}
+    done[Job.YEAR_PART] = at("2025-12-08T00:00")
+    assert not {*YEAR} & {job for each in due(january, done) for job in each.jobs}
+    assert text(due(february, done))[-1] == ("year_part", "2026-01-01T00:00", "2026-02-01T00:00")
+    done[Job.YEAR_PART] = at("2026-02-01T00:00")
+    assert text(due(february, done))[-1] == ("year_part", "2026-02-01T00:00", "2026-03-04T00:00")
+    done[Job.YEAR_PART] = at("2026-12-08T00:00")
+    assert text(due(february, done))[-1] == ("month_d20 yearly", "2026-12-01T00:00", "2027-01-01T00:00")
+    assert not {*YEAR} & {job for each in due(february + 60, {**done, Job.YEARLY: february}) for job in each.jobs}
 
 
 def test_a_node_that_is_new_this_year_has_no_year_to_read() -> None:
-    assert Job.YEARLY not in {job for each in due(NOON, {BEGUN: at("2026-01-01T00:00")}) for job in each.jobs}
-    assert Job.YEARLY in {job for each in due(NOON, {BEGUN: at("2025-12-31T23:00")}) for job in each.jobs}
+    assert Job.YEAR_PART not in {job for each in due(NOON, {BEGUN: at("2026-01-01T00:00")}) for job in each.jobs}
+    assert Job.YEAR_PART in {job for each in due(NOON, {BEGUN: at("2025-12-31T23:00")}) for job in each.jobs}
 
 
 def test_while_the_past_rests_the_last_day_is_read_and_counts() -> None:

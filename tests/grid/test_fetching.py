@@ -12,7 +12,7 @@ import pytest
 
 from tests.grid.scripted import HOUR_S, Scripted
 from tracker.core.factors import Basis, Origin, Scheme
-from tracker.core.rereads import Job
+from tracker.core.rereads import BEGUN, Job
 from tracker.grid.breaker import after_failure, after_success, rests
 from tracker.grid.fetching import Fetched, Outcome, fetch, refresh, remember
 from tracker.grid.interface import BadAnswer, Denied, NoData, NotInPlan, ProviderError, Throttled, Unreachable
@@ -203,7 +203,7 @@ def test_a_plan_without_a_past_still_gives_the_last_day_every_hour(store: Factor
     assert later.error is None
     assert Job.HOURLY in later.jobs
     assert store.status("scripted").last_error == "not in your plan"  # still to be seen in between
-    assert len(provider.asked) == 2
+    assert len(provider.asked) == 1
     assert all(start_s >= NOW_S - DAY_S for start_s, _ in provider.asked)
 
 
@@ -328,6 +328,77 @@ def test_being_asked_too_often_about_the_past_opens_it_too(store: FactorStore) -
     outcome = one(refresh({FR: [provider]}, store, NOW_S))
     assert Job.LATEST in outcome.jobs
     assert store.status("scripted").retry_at_s == NOW_S + 900
+
+
+# --- the year before
+
+
+def year_is_due(store: FactorStore) -> Scripted:
+    """A node that ran last year, in this year's autumn: everything is due."""
+    store.mark_read("scripted", "FR", BEGUN, int(datetime(2025, 3, 1, tzinfo=UTC).timestamp()))
+    return Scripted()
+
+
+def hours_of_2025(store: FactorStore) -> int:
+    begin_s, end_s = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (2025, 2026))
+    return len(store.records(("FR",), begin_s, end_s))
+
+
+def test_the_year_before_is_read_a_month_with_each_poll_and_no_month_twice(store: FactorStore) -> None:
+    """All of it at once would take longer than a poll may, and begin anew with the next one, for ever."""
+    provider, asked = year_is_due(store), []
+    for poll in range(12):
+        refresh({FR: [provider]}, store, NOW_S + poll * 1800)
+        past = [each for each in provider.asked if each[1] < START_S]
+        assert len(past) <= 4
+        asked += past
+        provider.asked.clear()
+    assert hours_of_2025(store) == 365 * 24
+    assert len(asked) == len(set(asked))
+    assert store.last_read("scripted", "FR", Job.YEARLY) == NOW_S + 11 * 1800
+    refresh({FR: [provider]}, store, NOW_S + 12 * 1800)
+    assert all(start_s > NOW_S - 3 * DAY_S for start_s, _ in provider.asked)
+
+
+def test_a_service_that_answers_twice_a_minute_gives_the_present_always_and_the_year_in_the_end(
+    store: FactorStore,
+) -> None:
+    """Energy-Charts: what it refuses of the past must not make the present come every six hours only."""
+    provider, asked = year_is_due(store), [0]
+    provider.max_range_s = 31 * DAY_S  # type: ignore[misc] # as the service's own
+
+    def third(_start_s: int, _end_s: int) -> ProviderError | None:
+        asked[0] += 1
+        return Throttled("too often") if asked[0] > 2 else None
+
+    provider.fault = third
+    for poll in range(40):
+        asked[0] = 0
+        outcome = one(refresh({FR: [provider]}, store, NOW_S + poll * 1800))
+        assert Job.LATEST in outcome.jobs, f"poll {poll}"
+        assert store.status("scripted").failures == 0, "it gave what is new"
+    assert hours_of_2025(store) == 365 * 24
+    assert store.last_read("scripted", "FR", Job.YEARLY) is not None
+
+
+def test_a_month_that_is_impossible_keeps_the_rest_of_the_year_from_nobody(store: FactorStore) -> None:
+    provider = year_is_due(store)
+    bad_s = int(datetime(2025, 5, 5, tzinfo=UTC).timestamp())
+    provider.fault = lambda start_s, end_s: BadAnswer("impossible") if start_s <= bad_s < end_s else None
+    for poll in range(24):
+        refresh({FR: [provider]}, store, NOW_S + poll * 4 * HOUR_S)
+    assert store.last_read("scripted", "FR", Job.YEARLY) is not None
+    assert 355 * 24 <= hours_of_2025(store) < 365 * 24
+
+
+def test_a_key_that_is_good_for_the_present_only_gives_the_present_at_every_poll(store: FactorStore) -> None:
+    """A 403 about the past says nothing about the key: it was just accepted."""
+    provider = Scripted()
+    provider.fault = lambda start_s, _: Denied("not for you") if start_s < NOW_S - DAY_S - HOUR_S else None
+    for poll in range(3):
+        now_s = NOW_S + poll * 1800
+        assert Job.LATEST in one(refresh({FR: [provider]}, store, now_s)).jobs
+        assert store.status("scripted").last_ok_s == now_s
 
 
 def test_somebody_at_the_command_line_asks_anyway(store: FactorStore) -> None:

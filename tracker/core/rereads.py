@@ -11,11 +11,13 @@ hourly          the last 48 h                                once an hour
 daily           the last 7 days; since the last success,     once a day
                 at most 31 days, where that is longer
 month_d3 …_d20  the whole month before                       from the 3rd, 10th, 20th
-yearly          the whole year before                        from 1 February
+year_part       of the year before, 31 days further          from 1 February
+yearly          the rest of it                               after the last part
 ==============  ===========================================  =========================
 
 A month job that was missed is made up for by the next one. The year is left out where nothing was asked for in it: a
-node that is new has nothing to weigh there.
+node that is new has nothing to weigh there. It is read in parts, one with each poll: at once, a service of short pages
+or of few questions a minute would not get to its end before the poll's, and begin anew with the next one.
 """
 
 from __future__ import annotations
@@ -24,12 +26,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import pairwise
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 _CATCH_UP_S = 31 * DAY_S
 _YEARLY_MONTH = 2
+_YEAR_PART_S = 31 * DAY_S
 
 
 class Job(StrEnum):
@@ -39,9 +41,14 @@ class Job(StrEnum):
     MONTH_D3 = "month_d3"
     MONTH_D10 = "month_d10"
     MONTH_D20 = "month_d20"
+    YEAR_PART = "year_part"
     YEARLY = "yearly"
 
 
+#: Jobs of which ``last`` knows up to where they got, and not when.
+PLACES = (Job.LATEST, Job.YEAR_PART)
+#: Jobs that go on behind what is no use.
+YEAR = (Job.YEAR_PART, Job.YEARLY)
 #: Beside the jobs, ``last`` knows these instants: when this zone was first asked for, until when what is older than a
 #: day is left alone, because the service refused it or answered badly, and when forecasts were last read.
 BEGUN, PAST_RESTS_UNTIL, FORECAST = "begun", "past_rests_until", "forecast"
@@ -62,19 +69,24 @@ class Due:
 
 
 def due(now_s: int, last: Mapping[str, int | None]) -> tuple[Due, ...]:
-    """What is to be read now, the newest first; no two ranges overlap.
+    """What is to be read now, the newest first; no two ranges overlap. The last day is one range: services count
+    questions.
 
-    ``last``: for ``latest`` the end of the newest interval that is known, for the other jobs the instant of their last
-    success; None or absent: never. An instant that is still to come was written under a wrong clock: never.
+    ``last``: for ``latest`` the end of the newest interval that is known, for ``year_part`` that of its last range, for
+    the other jobs the instant of their last success; None or absent: never. An instant that is still to come was
+    written under a wrong clock: never.
     """
     day_ago_s = -((DAY_S - now_s) // HOUR_S) * HOUR_S  # rounded up: within the last day for whoever counts
     windows = _windows(now_s, day_ago_s, last)
-    edges = sorted({day_ago_s, *(edge for window in windows.values() for edge in window)}, reverse=True)
-    ranges = []
-    for end_s, start_s in pairwise(edges):
-        jobs = tuple(job for job, (from_s, to_s) in windows.items() if from_s <= start_s and end_s <= to_s)
-        if jobs:
-            ranges.append(Due(jobs, start_s, end_s, past=end_s <= day_ago_s))
+    lately = {job: max(start_s, day_ago_s) for job, (start_s, end_s) in windows.items() if end_s > day_ago_s}
+    ranges = [Due(tuple(lately), min(lately.values()), now_s, past=False)]
+    read_from_s = day_ago_s
+    for from_s, to_s in windows.values():
+        end_s = min(to_s, read_from_s)
+        if from_s < end_s:
+            jobs = tuple(job for job, (start_s, until_s) in windows.items() if start_s < end_s and from_s < until_s)
+            ranges.append(Due(jobs, from_s, end_s, past=True))
+            read_from_s = from_s
     return tuple(ranges)
 
 
@@ -84,7 +96,7 @@ def once_an_hour(now_s: int, last_s: int | None) -> bool:
 
 
 def _windows(now_s: int, day_ago_s: int, last: Mapping[str, int | None]) -> dict[Job, tuple[int, int]]:
-    """The whole range of each job that is due."""
+    """The whole range of each job that is due, the newest first."""
     done = {name: at_s for name, at_s in last.items() if at_s is not None and at_s <= now_s}
     windows = {Job.LATEST: (_latest_from(now_s, day_ago_s, last.get(Job.LATEST)), now_s)}
     if once_an_hour(now_s, done.get(Job.HOURLY)):
@@ -129,7 +141,12 @@ def _year(now_s: int, done: Mapping[str, int]) -> dict[Job, tuple[int, int]]:
     from_s = int(datetime(year, _YEARLY_MONTH, 1, tzinfo=UTC).timestamp())
     if done.get(Job.YEARLY, 0) >= from_s or done.get(BEGUN, now_s) >= end_s:
         return {}
-    return {Job.YEARLY: (start_s, end_s)}
+    got_to_s = _hour(done.get(Job.YEAR_PART, start_s))
+    if start_s < got_to_s < end_s:
+        start_s = got_to_s
+    if end_s - start_s <= _YEAR_PART_S:
+        return {Job.YEARLY: (start_s, end_s)}
+    return {Job.YEAR_PART: (start_s, start_s + _YEAR_PART_S)}
 
 
 def _january_s(year: int) -> int:

@@ -13,7 +13,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from tracker.core.rereads import BEGUN, DAY_S, FORECAST, HOUR_S, PAST_RESTS_UNTIL, Due, Job, due, once_an_hour
+from tracker.core.rereads import (
+    BEGUN,
+    DAY_S,
+    FORECAST,
+    HOUR_S,
+    PAST_RESTS_UNTIL,
+    PLACES,
+    YEAR,
+    Due,
+    Job,
+    due,
+    once_an_hour,
+)
 from tracker.grid.breaker import after_failure, after_success, rests
 from tracker.grid.catalogue import Zone
 from tracker.grid.interface import BadAnswer, Denied, LiveProvider, NoData, NotInPlan, ProviderError, Throttled
@@ -131,15 +143,19 @@ def _refresh_one(provider: LiveProvider, zone: Zone, store: FactorStore, now_s: 
         store.mark_read(name, zone.code, BEGUN, now_s)
     ranges = due(now_s, last)
     fetched, failures = _read_all(provider, zone, ranges, store, now_s)
-    jobs = tuple(job for job in dict.fromkeys(_jobs(ranges)) if job not in set(_jobs(failures)))
-    _mark(store, provider, zone, jobs, fetched, last[Job.LATEST], now_s)
+    jobs = _done(ranges, failures)
+    _mark(store, provider, zone, jobs, _places(ranges, fetched, last[Job.LATEST]), now_s)
     error = _worst(failures.values())
-    if error is not None and (ranges[0] in failures or isinstance(error, Throttled | Denied)):
+    if error is not None and ranges[0] in failures:
         store.put_status(after_failure(status, error, now_s))
+        return Outcome(name, zone.code, fetched, jobs, error)
+    if isinstance(error, Throttled):  # it gave what is new all the same: it rests, but it does not fail
+        rested = after_failure(after_success(status, now_s), error, now_s)
+        store.put_status(replace(rested, failures=0))
         return Outcome(name, zone.code, fetched, jobs, error)
     if error is not None:
         # That the past is refused or bad is no reason to ask for the present less often.
-        rest_s = DAY_S if isinstance(error, NotInPlan) else _PAST_RESTS_S
+        rest_s = DAY_S if isinstance(error, NotInPlan | Denied) else _PAST_RESTS_S
         store.mark_read(name, zone.code, PAST_RESTS_UNTIL, now_s + rest_s)
     past_rests = now_s < (last[PAST_RESTS_UNTIL] or 0)
     store.put_status(after_success(status, now_s, error, keep=past_rests))
@@ -162,8 +178,19 @@ def _read_all(
             except ProviderError as error:
                 failures.setdefault(each, error)
                 if not (each.past and isinstance(error, BadAnswer)):
-                    return fetched, failures | {later: failures.get(later, error) for later in ranges[number:]}
+                    return fetched, failures | dict.fromkeys(ranges[number:], error)
     return fetched, failures
+
+
+def _done(ranges: Sequence[Due], failures: Mapping[Due, ProviderError]) -> tuple[Job, ...]:
+    """The jobs that succeeded. What of the year is no use stays so: whoever waited for it would never get further."""
+    undone = {
+        job
+        for each, error in failures.items()
+        for job in each.jobs
+        if not (job in YEAR and isinstance(error, BadAnswer))
+    }
+    return tuple(job for job in dict.fromkeys(_jobs(ranges)) if job not in undone)
 
 
 def _read_chunk(
@@ -212,21 +239,22 @@ def _guarded(provider: LiveProvider, call: Callable[[], _Result]) -> _Result:
         raise BadAnswer(sentence, "Please report this.") from None
 
 
+def _places(ranges: Sequence[Due], fetched: Fetched, known_to_s: int | None) -> dict[Job, int]:
+    """Up to where the jobs got that remember it: what is new up to what the service knows."""
+    places = {Job.YEAR_PART: max((each.end_s for each in ranges if Job.YEAR_PART in each.jobs), default=0)}
+    if fetched.known_to_s is not None:
+        places[Job.LATEST] = max(fetched.known_to_s, known_to_s or 0)
+    return places
+
+
 def _mark(
-    store: FactorStore,
-    provider: LiveProvider,
-    zone: Zone,
-    jobs: Sequence[Job],
-    fetched: Fetched,
-    known_to_s: int | None,
-    now_s: int,
+    store: FactorStore, provider: LiveProvider, zone: Zone, jobs: Sequence[Job], places: Mapping[Job, int], now_s: int
 ) -> None:
-    """Remember what succeeded: the jobs when, the latest up to where."""
+    """Remember what succeeded: the jobs when, or up to where."""
     for job in jobs:
-        if job is not Job.LATEST:
-            store.mark_read(provider.name, zone.code, job, now_s)
-        elif fetched.known_to_s is not None:
-            store.mark_read(provider.name, zone.code, job, max(fetched.known_to_s, known_to_s or 0))
+        at_s = places.get(job) if job in PLACES else now_s
+        if at_s is not None:
+            store.mark_read(provider.name, zone.code, job, at_s)
 
 
 def _jobs(ranges: Iterable[Due]) -> Iterator[Job]:
