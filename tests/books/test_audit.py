@@ -240,6 +240,7 @@ def test_a_month_is_audited_by_itself(store: FolderStore) -> None:
     put(store, DATE, day(DATE))
     name = put(store, "2026-09-30", day("2026-09-30"))["entries"]
     path_of(store, name).write_bytes(b"")
+    assert store.create(f"conflicts/{name}", b"")
     october_s = day_start_s("2026-10-01")
     audit = audited(store, start_s=october_s, end_s=day_start_s("2026-11-01"))
     assert audit.findings == ()

@@ -52,7 +52,7 @@ def audit_lake(
     """Check the hours [start_s, end_s), both None: all there are. ``as_of_s``: now. ``retired``: hostname -> since when
     it is not expected. Raises BooksUnavailable if the store is out of reach."""
     files, strangers = _listed(store, start_s, end_s)
-    findings = [*strangers, *_conflicts(store), *papers(store)]
+    findings = [*strangers, *_conflicts(store, start_s, end_s), *papers(store)]
     with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
         import duckdb  # noqa: PLC0415 - 60 MB that only commands of the books need
 
@@ -80,14 +80,21 @@ def _listed(store: BookStore, start_s: int | None, end_s: int | None) -> tuple[l
             if file is None:
                 message = "This is no file of the books by its name; nobody reads it."
                 strangers.append(BooksFinding(Level.WARN, "stranger", name, message, "Move it out of the books."))
-            elif start_s is None or end_s is None or (file.start_s < end_s and start_s < file.end_s):
+            elif _within(file, start_s, end_s):
                 files.append(file)
     return files, strangers
 
 
-def _conflicts(store: BookStore) -> Iterator[BooksFinding]:
+def _within(file: LakeFile, start_s: int | None, end_s: int | None) -> bool:
+    return start_s is None or end_s is None or (file.start_s < end_s and start_s < file.end_s)
+
+
+def _conflicts(store: BookStore, start_s: int | None, end_s: int | None) -> Iterator[BooksFinding]:
     """What nodes shipped that contradicts what was there before."""
     for name, _ in store.names("conflicts/"):
+        file = parse_name(name.removeprefix("conflicts/"))
+        if file is not None and not _within(file, start_s, end_s):
+            continue
         message = "A node shipped these hours again with other content; the first is in the books, this was set aside."
         remedy = (
             "Compare both, and where they differ (wattledger verify on the node). Keep the one that is right under its "

@@ -1,16 +1,20 @@
-"""``wattledger verify``: prove that the ledger adds up, or say where it does not."""
+"""``wattledger verify``: prove that the ledger adds up, or say where it does not. With ``--books`` the same of the
+fleet's books (``verify_books.py``)."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 import msgspec
 
 from tracker.cli.options import config_of, config_options
 from tracker.cli.show import show_findings
+from tracker.config import Config
 from tracker.core.errors import UsageError
 from tracker.core.model import Finding, Level
 from tracker.core.units import UJ_PER_KWH
@@ -18,13 +22,41 @@ from tracker.ledger.audit import Audit, audit
 from tracker.ledger.files import LEDGER_FILE
 from tracker.ledger.finding import AuditFinding
 
+#: Names of the options that are about books alone.
+_OF_BOOKS = ("month", "prometheus", "match", "prometheus_token", "prometheus_auth", "prometheus_ca", "meter")
+_CONFIGURED = "-"
+_FILE = click.Path(path_type=Path)
+
 
 @click.command()
 @config_options
 @click.option("--json", "as_json", is_flag=True, help="Print the audit as JSON.")
-def verify(config_path: Path | None, as_json: bool, **flags: object) -> None:
-    """Check conservation, monotonicity, overlap and gaps of the node's ledger. Works beside a running daemon."""
+@click.option(
+    "--books",
+    metavar="[URL]",
+    is_flag=False,
+    flag_value=_CONFIGURED,
+    help="Verify the books instead: a folder or bucket, or those of books.url.",
+)
+@click.option("--month", metavar="YYYY-MM", help="Of the books: this month alone.")
+@click.option("--prometheus", metavar="URL", help="Of the books: compare the month with these counters.")
+@click.option("--match", metavar="{…}", help="""Counters of these labels alone: '{cluster="x"}'.""")
+@click.option("--prometheus-token", metavar="FILE", type=_FILE, help="A bearer token for it.")
+@click.option("--prometheus-auth", metavar="FILE", type=_FILE, help="user:password for it.")
+@click.option("--prometheus-ca", metavar="FILE", type=_FILE, help="Certificates to trust.")
+@click.option("--meter", metavar="FILE", type=_FILE, help="Of the books: compare the month with a meter's CSV.")
+def verify(config_path: Path | None, as_json: bool, books: str | None, **flags: object) -> None:
+    """Check conservation, monotonicity, overlap and gaps of the node's ledger. Works beside a running daemon.
+
+    With --books check the books: every file against its hash, hours that are there twice or not at all, and each closed
+    statement, which is made again from its sealed inputs.
+    """
+    of_books = {name: flags.pop(name) for name in _OF_BOOKS}
     config = config_of(config_path, flags)
+    if books is not None:
+        _verify_books(config, "" if books == _CONFIGURED else books, of_books, as_json=as_json)
+    if any(value is not None for value in of_books.values()):
+        raise UsageError("These options are about books.", "Say which: --books URL")
     path = config.node.state_dir / LEDGER_FILE
     if not path.exists():
         raise UsageError(f"There is no ledger at {path}.", "Name its folder with --state-dir, or start: wattledger run")
@@ -34,6 +66,13 @@ def verify(config_path: Path | None, as_json: bool, **flags: object) -> None:
     else:
         _print(result, path)
     sys.exit(0 if result.ok else 1)
+
+
+def _verify_books(config: Config, url: str, options: Mapping[str, Any], *, as_json: bool) -> NoReturn:
+    from tracker.cli.verify_books import Asked, verify_books  # noqa: PLC0415 - a node's audit needs no finance
+
+    ok = verify_books(config, Asked(url=url, **options), as_json=as_json)
+    sys.exit(0 if ok else 1)
 
 
 def _print(result: Audit, path: Path) -> None:
