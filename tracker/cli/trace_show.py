@@ -73,7 +73,9 @@ def _rounding(rounding: Sequence[Rounded]) -> Iterator[str]:
 
 def _step(one: Rounded) -> str:
     if one.rows == 1 and one.step in (0, 1):
-        return f"{'up' if one.step else 'down'} by {one.step}: the only row is rounded half to even"
+        return f"+{one.step}: the only row is rounded to the nearest, half to even"
+    if one.left == one.step == 0:
+        return "+0: whole numbers add up to the printed total, no row gets 1 more"
     if one.step == (one.rank <= one.left):
         return (
             f"+{one.step}: the {one.left} largest remainders of {one.rows} rows get 1 more; this is number {one.rank}"

@@ -15,7 +15,7 @@ from tracker.books.dimensions import Wanted
 from tracker.books.interface import BookStore
 from tracker.books.names import LakeFile, parse_name, prefixes, select
 from tracker.books.rows import TOTAL, lines_of, merged
-from tracker.books.sealed import SealedStore
+from tracker.books.sealed import SealedBooks
 from tracker.books.sites import read_sites
 from tracker.books.statement import MonthQuery
 from tracker.books.trace import COLUMNS, EntrySum, HourSum, Making, Product, Rounded, RowQuery, products, rounded
@@ -136,7 +136,7 @@ def case_of(
     claim, statement = claim_of(store, closed), statement_of(store, closed)
     return Case(
         with_options(config, claim),
-        SealedStore(store, claim, statement.period.start_s),
+        SealedBooks(store, claim, statement.period.start_s),
         statement.period,
         Wanted(claim.group_by, claim.filters),
         statement.location_method,
