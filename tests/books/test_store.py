@@ -17,7 +17,7 @@ import pytest
 from tests.books.shipments import Node, spans, sums
 from tests.fakes.s3 import S3, s3_server
 from tracker.books.interface import BooksRefused, BookStore, BooksUnavailable
-from tracker.books.store import open_store
+from tracker.books.store import open_store, require_create_only
 
 Open = Callable[[], BookStore]
 _numbers = count()
@@ -193,6 +193,19 @@ def test_what_a_service_answers_in_a_sentence(
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         with pytest.raises(BooksUnavailable, match=f"entries/x cannot be written at s3://books: .*{re.escape(said)}"):
             open_store("s3://books").create("entries/x", b"content")
+
+
+def test_a_store_that_refuses_taken_names_may_be_sealed_in(reopen: Open) -> None:
+    require_create_only(reopen())
+    assert list(reopen().names()) == [], "nothing is left of the trial"
+
+
+def test_a_store_that_writes_over_files_is_no_place_to_seal_in(account: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that passes over If-None-Match."""
+    with always(200, "") as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        with pytest.raises(BooksRefused, match="writes over files that are there: nothing can be sealed in it"):
+            require_create_only(open_store("s3://books"))
 
 
 @pytest.mark.parametrize("what", QUESTIONS)

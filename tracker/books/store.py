@@ -13,6 +13,7 @@ import re
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -28,6 +29,8 @@ _CONNECT = timedelta(seconds=5)
 _TIMEOUT = timedelta(seconds=120)
 _RETRY_FOR = timedelta(seconds=60)
 _MAX_RETRIES = 5
+#: Where a store is tried out; nobody lists it.
+_PROBE = "probes/"
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
 _NO_BUCKET = (
@@ -90,6 +93,23 @@ def folder_of(url: str) -> Path | None:
 def _default_cache(url: str) -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "wattledger" / hashlib.sha256(url.encode()).hexdigest()[:16]
+
+
+def require_create_only(store: BookStore) -> None:
+    """Before something is sealed: make sure that the store refuses a name that is taken. Old S3-compatible servers pass
+    over ``If-None-Match`` and write again. Raises BooksRefused, BooksUnavailable."""
+    name = f"{_PROBE}{uuid.uuid4().hex}"
+    try:
+        store.create(name, b"one")
+        refused = not store.create(name, b"two")
+    finally:
+        with suppress(BooksUnavailable):  # who seals need not have the right to remove
+            store.remove(name)
+    if not refused:
+        raise BooksRefused(
+            f"The store at {store.url} writes over files that are there: nothing can be sealed in it.",
+            "Use one that knows If-None-Match (S3 since 2024, MinIO, Ceph, R2), or a folder.",
+        )
 
 
 class ObjectStore(BookStore):
