@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -56,7 +55,7 @@ def record_site(store: BookStore, facts: SiteFacts) -> str | None:
     folder = _folder(facts.site)
     node = hashlib.sha256(f"{facts.hostname}\n{facts.ledger}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
     own = [name for name, _ in store.names(folder) if name.startswith(folder + node)]
-    said, _ = _read(store, own)
+    said, _ = _parsed((name, store.read(name) or b"") for name in own)  # not by way of a cache: a node may have none
     newest = max(said, key=lambda each: each.recorded_at_s, default=None)
     if newest is not None:
         if _content(newest) == _content(facts):
@@ -72,7 +71,8 @@ def read_sites(store: BookStore, as_of_s: int | None = None) -> Sites:
     """What was known of each site at an instant (None: up to now). Where nodes of one site say different things, the
     newest counts and the contradiction is told. Raises BooksUnavailable."""
     names = [name for name, _ in store.names(FOLDER) if name.endswith(".json")]
-    said, damaged = _read(store, names)
+    paths = store.local(names)
+    said, damaged = _parsed((name, path.read_bytes()) for name, path in zip(names, paths, strict=True))
     by_site: dict[str, dict[tuple[str, str], SiteFacts]] = {}
     for facts in sorted(said, key=lambda each: (each.recorded_at_s, each.hostname, each.ledger)):
         if as_of_s is None or facts.recorded_at_s <= as_of_s:
@@ -107,23 +107,23 @@ def _some(hosts: Iterable[str]) -> str:
     return ", ".join(first) + (f" and {len(more)} others" if more else "")
 
 
-def _read(store: BookStore, names: list[str]) -> tuple[list[SiteFacts], list[str]]:
+def _parsed(files: Iterable[tuple[str, bytes]]) -> tuple[list[SiteFacts], list[str]]:
     """Facts, and sentences about files that are none."""
     said: list[SiteFacts] = []
     damaged: list[str] = []
-    for name, path in zip(names, store.local(names), strict=True):
+    for name, content in files:
         try:
-            said.append(_parse(path, name))
+            said.append(parse_site(content, name))
         except BooksDamaged as error:
             damaged.append(str(error))
     return said, damaged
 
 
-def _parse(path: Path, name: str) -> SiteFacts:
-    """Raises BooksDamaged."""
+def parse_site(content: bytes, name: str) -> SiteFacts:
+    """``name`` is said in errors. Raises BooksDamaged."""
     try:
-        facts = msgspec.json.decode(path.read_bytes(), type=SiteFacts)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        facts = msgspec.json.decode(content, type=SiteFacts)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BooksDamaged(f"{name} cannot be read: {error}.", "Move it aside: nodes write it again.") from error
     if facts.version > VERSION:
         raise BooksDamaged(f"{name} is of version {facts.version}; this wattledger knows {VERSION}.", "Upgrade it.")
