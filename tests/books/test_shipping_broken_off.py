@@ -4,9 +4,12 @@ them."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.books.shipments import Node, column, everything, read_lake, sums
 from tracker.books.folder import FolderStore
@@ -86,3 +89,38 @@ def test_broken_off_at_any_write(tmp_path: Path, whole: dict[str, bytes], at: in
 
 def test_all_writes_were_tried(tmp_path: Path) -> None:
     assert ship_all(FolderStore(tmp_path), 9)
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(["run", "off", "ship", "break"]), st.integers(1, 20)), max_size=12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(STEPS)
+def test_any_history_ends_in_the_same_books(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
+) -> None:
+    """However a node ran, was off, shipped and was broken off: the sums are the ledger's, and days that are over are
+    the files of a node that shipped once."""
+    node = Node(FolderStore(tmp_path_factory.mktemp("books")))
+    folder = node.store
+    assert isinstance(folder, FolderStore)
+    for step, number in steps:
+        match step:
+            case "run":
+                node.run(number)
+            case "off":
+                node.off(number)
+            case _:
+                node.store = folder if step == "ship" else Failing(folder, number % 9, written=number > 10)
+                with suppress(BooksUnavailable):
+                    node.ship()
+                assert sums(folder)["energy_uj"] <= node.total_uj, "never twice"
+    node.store = folder
+    assert node.ship().ok
+    assert sums(folder)["energy_uj"] == node.total_uj
+
+    once = FolderStore(tmp_path_factory.mktemp("once"))
+    node.store = once
+    node.ship()
+    days = {name: content for name, content in everything(Path(once.url)).items() if "-day-" in name}
+    assert {n: c for n, c in everything(Path(folder.url)).items() if "-day-" in n} == days
