@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from tests.core.test_chain import HOUR, live
 from tests.grid.test_chain import provider
 from tracker import clock
+from tracker.core.known import FactorRecord
 from tracker.core.units import NS_PER_S
 from tracker.grid.chain import ChainProvider
 from tracker.grid.store import FactorStore, ProviderStatus
@@ -44,16 +46,21 @@ class Bench:
         self.chain = chain or provider()
         child = folder / "child.py"
         child.write_text(f"from pathlib import Path\nmark = Path({str(self.mark)!r})\n{script}\n", encoding="utf-8")
-        self.refresher = Refresher(
+        self._services, self._command = ("a",) if script else (), (sys.executable, str(child))
+        self._deadline_s = deadline_s
+        self.refresher = self.made(FactorReader(self.path))
+
+    def made(self, reader: FactorReader, zones: Sequence[str] = ("FR",)) -> Refresher:
+        return Refresher(
             self.chain,
-            FactorReader(self.path),
+            reader,
             Reporter(Log(self.log, level=Severity.INFO, style="logfmt", environ={})),
             clock.now,
-            zones=("FR",),
-            services=("a",) if script else (),
-            command=(sys.executable, str(child)),
+            zones=zones,
+            services=self._services,
+            command=self._command,
             period_s=0.05,
-            deadline_s=deadline_s,
+            deadline_s=self._deadline_s,
         )
 
     def write(self, value: str, start_s: int = THIS_HOUR) -> None:
@@ -89,6 +96,52 @@ def test_the_newest_value_is_kept_however_old_it_is(tmp_path: Path) -> None:
     assert state.intensity_mg_per_kwh == 31_000
     assert state.age_s == NOW - (THIS_HOUR - 10 * 24 * HOUR + HOUR)
     assert bench.value() == 21_700, "it weighs its own hour and no other"
+
+
+class Counting(FactorReader):
+    """How many records it gave at once."""
+
+    most = 0
+
+    def records(
+        self, zones: Collection[str], start_s: int, end_s: int, as_of_s: int | None = None
+    ) -> tuple[FactorRecord, ...]:
+        found = super().records(zones, start_s, end_s, as_of_s)
+        self.most = max(self.most, len(found))
+        return found
+
+
+@pytest.mark.parametrize("silent_s", [0, 2 * 24 * HOUR])
+def test_a_month_of_five_minutes_is_never_in_memory_at_once(tmp_path: Path, silent_s: int) -> None:
+    """The daemon's whole budget is 36 MiB; such a month takes a third of it."""
+    bench, end_s = Bench(tmp_path), NOW // 300 * 300 - silent_s
+    with FactorStore(bench.path) as store:
+        store.append([live("a", "30", start_s=end_s - n * 300, length_s=300) for n in range(1, 28 * 288)], NOW)
+    reader = Counting(bench.path)
+    bench.refresher = bench.made(reader)
+    bench.refresher.read(NOW - 30 * 24 * HOUR)
+    assert reader.most < 400
+    state = bench.chain.live_state(NOW)
+    assert state is not None
+    assert state.valid_to_s == end_s
+    bench.refresher.read()
+    assert reader.most < 400
+
+
+def test_values_of_the_country_do_not_push_out_those_of_the_own_zone(tmp_path: Path) -> None:
+    """There is room for so many, and the newest of all are what is needed."""
+    bench = Bench(tmp_path)
+    own = live("a", "30", start_s=THIS_HOUR)
+    end_s = THIS_HOUR - 24 * HOUR
+    around = [
+        replace(live("b", "40", start_s=end_s - n * 900, length_s=900), zone="EU", factor_id=f"b{n}")
+        for n in range(1200)
+    ]
+    with FactorStore(bench.path) as store:
+        store.append([own, *around], NOW)
+    bench.refresher = bench.made(FactorReader(bench.path), zones=("FR", "EU"))
+    bench.refresher.read(NOW - 20 * 24 * HOUR)
+    assert bench.value() == 30_000
 
 
 def test_after_a_long_stop_the_hours_since_are_there(tmp_path: Path) -> None:

@@ -171,11 +171,18 @@ class Refresher:
         return ProviderState(name, up, last_ok_s, status.last_error if status.failures else "")
 
     def _records(self, begin_s: int, now_s: int) -> tuple[FactorRecord, ...]:
-        """The newest values, however old the newest one is."""
-        found = self._store.records(self._zones, begin_s, now_s)
-        if not found:
-            found = self._store.records(self._zones, now_s - _LONGEST_S, now_s)[-1:]
-        return found[-_MOST:]
+        """The newest values of all zones back to ``begin_s``, and the newest one however old it is. By days, because a
+        month of five minutes takes a third of the memory that the daemon may use."""
+        found: dict[int, FactorRecord] = {}
+        for end_s in range(now_s, now_s - _LONGEST_S, -_DAY_S):
+            if len(found) >= _MOST or (found and end_s <= begin_s):
+                break
+            start_s = end_s - _DAY_S if end_s <= begin_s else max(begin_s, end_s - _DAY_S)
+            found |= {record.number: record for record in self._store.records(self._zones, start_s, end_s)}
+        in_time = sorted(found.values(), key=lambda record: (record.row.valid_to_s, record.number))
+        if in_time and in_time[-1].row.valid_to_s <= begin_s:
+            return tuple(in_time[-1:])
+        return tuple(in_time[-_MOST:])
 
     def _records_of(self, hours: Collection[int], until_s: int) -> list[FactorRecord]:
         """The values of single hours before ``until_s``, the oldest first: for energy that waits for them. What is in
