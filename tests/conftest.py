@@ -26,6 +26,7 @@ PARTS: dict[str, tuple[Callable[[], bool], str]] = {
         "apt-get install victoria-metrics",
     ),
     "chromium": (lambda: shutil.which("chromium") is not None, "apt-get install chromium"),
+    "soffice": (lambda: shutil.which("soffice") is not None, "apt-get install libreoffice-calc-nogui"),
     "unshare": (lambda: shutil.which("unshare") is not None, "apt-get install util-linux"),
     "podman": (lambda: all(map(shutil.which, ("podman", "runc"))), "apt-get install podman runc"),
     "slurm": (lambda: shutil.which("slurmctld") is not None, "apt-get install slurmctld slurmd slurm-client munge"),

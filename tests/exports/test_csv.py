@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import shutil
 import subprocess
 from dataclasses import replace
 from decimal import Decimal
@@ -172,7 +171,7 @@ def test_a_long_month_keeps_its_rows_in_their_order() -> None:
     assert lines[1_999]["project"] == "project-0001999"
 
 
-@pytest.mark.skipif(shutil.which("soffice") is None, reason="needs LibreOffice: apt-get install libreoffice-calc-nogui")
+@pytest.mark.needs("soffice")
 def test_libreoffice_reads_texts_as_texts(tmp_path: Path) -> None:
     """It opens the file and writes what it saw: no formula was run, no number became text."""
     source = tmp_path / "month.csv"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 import subprocess
 import tracemalloc
 import zipfile
@@ -197,7 +196,7 @@ def test_more_rows_than_a_sheet_holds_are_refused_with_the_way_out() -> None:
         rendered("xlsx", too_many)
 
 
-@pytest.mark.skipif(shutil.which("soffice") is None, reason="needs LibreOffice: apt-get install libreoffice-calc-nogui")
+@pytest.mark.needs("soffice")
 def test_libreoffice_calculates_every_check_to_ok(tmp_path: Path) -> None:
     """The formulas are right: it is given the workbook without the answers that are stored beside them."""
     stored = f"<v>{CHECK_OK}</v>".encode()
