@@ -75,7 +75,7 @@ class Scales:
         return weights
 
     def _weigh_slot(self, weights: Weights, basis: str, slot_start_s: int, energy_uj: Mapping[Workload, int]) -> None:
-        factor = self._factor(basis, slot_start_s)
+        factor = self._factor(weights, basis, slot_start_s)
         if factor is None:
             return
         weights.factors[factor.factor_id, basis] = factor
@@ -85,10 +85,14 @@ class Scales:
             pue_permille = self._pue(slot_start_s)
             weights.emissions += weigh(slot_start_s, energy_uj, factor, pue_permille, weights.remainders[basis])
 
-    def _factor(self, basis: str, at_s: int) -> Factor | None:
-        """A factor that stands in for another basis weighs by the one that it is asked for, or grams would mix."""
+    def _factor(self, weights: Weights, basis: str, at_s: int) -> Factor | None:
+        """A factor that stands in for another basis weighs by the one that it is asked for, or grams would mix. One
+        that another thread revises meanwhile keeps its value to the end of the booking: its rows point to one factor."""
         factor = self._factors[basis](at_s)
-        return factor if factor is None or factor.basis == basis else replace(factor, basis=basis)
+        if factor is None:
+            return None
+        factor = factor if factor.basis == basis else replace(factor, basis=basis)
+        return weights.factors.get((factor.factor_id, basis), factor)
 
     def _amortise(self, weights: Weights, entries: Iterable[Entry], sensors: Mapping[str, Sensor], now_s: int) -> None:
         if sensors != self._sensors:
@@ -115,7 +119,7 @@ class Scales:
         """Whether all of an hour has a value now. The slots behind the open one are still to come."""
         whole = True
         for slot_start_s in range(hour_s, min(hour_s + HOUR_S, open_slot_s + SLOT_S), SLOT_S):
-            factor = self._factor(basis, slot_start_s)
+            factor = self._factor(weights, basis, slot_start_s)
             if factor is None or factor.intensity_mg_per_kwh is None:
                 whole = False
                 continue
