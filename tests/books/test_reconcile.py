@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC
@@ -12,8 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.books.small_lake import NODE, Hours, J, day, put
-from tests.e2e.daemon import until
-from tests.e2e.prometheus import Prometheus, free_port
+from tests.e2e.prometheus import Prometheus
+from tests.e2e.tsdb import past_of
 from tracker.books.counters import Counted, counted
 from tracker.books.folder import FolderStore
 from tracker.books.meter import MeterReading, parse_meter, read_meter
@@ -153,7 +152,7 @@ def exposition(series: dict[str, list[tuple[int, float]]]) -> str:
         lines += [
             f"wattledger_device_energy_joules_total{{{labels}}} {joules} {DAY_S + at_s}" for at_s, joules in samples
         ]
-    return "\n".join([*lines, "# EOF", ""])
+    return "\n".join([*lines, ""])
 
 
 def every_minute(first_s: int, end_s: int, start_j: float = 0.0, watts: float = 100.0) -> list[tuple[int, float]]:
@@ -175,27 +174,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         other.format(3): every_minute(3 * 3600, 24 * 3600, 7_000),
         other.format(4): lapsed,
     }
-    (folder / "in.om").write_text(exposition(series), encoding="utf-8")
-    create = ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(folder / "in.om"), str(folder / "data")]
-    subprocess.run(create, check=True, capture_output=True, timeout=60)
-    (folder / "prometheus.yml").write_text("{}", encoding="utf-8")
-    address = f"127.0.0.1:{free_port()}"
-    command = [
-        "prometheus",
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        "--storage.tsdb.retention.time=100y",
-        f"--web.listen-address={address}",
-        "--log.level=error",
-    ]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            running = Prometheus(f"http://{address}")
-            until(running.up, "Prometheus became ready")
-            yield running
-        finally:
-            process.terminate()
-            process.wait(20)
+    with past_of(folder / "prometheus", exposition(series)) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

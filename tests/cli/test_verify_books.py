@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.books.small_lake import NODE, day, put
+from tests.e2e.tsdb import past_of
 from tests.finance.months import CONFIG as SETTINGS
 from tests.finance.months import HOUR_UJ, MONTH, SECOND, close, fill, late, make, make_closed, review, with_pue
 from tracker.books.finding import BooksFinding
 from tracker.books.interface import BookStore
+from tracker.books.names import day_start_s
 from tracker.books.store import open_store
 from tracker.cli.main import main
 from tracker.finance.audit import audit_closed
@@ -238,6 +240,21 @@ def test_a_meter_is_compared_and_never_fails_the_books(books: Path, verify: Run,
         "Meter of par1 (facility)  ours 60.984 kWh, theirs 70.000 kWh. Ours is 9.016 kWh (12.9 %) below theirs." in out
     )
     assert "the meter would make it 1.389" in out
+
+
+@pytest.mark.needs("prometheus", "promtool")
+def test_a_real_prometheus_is_compared(books: Path, verify: Run, tmp_path: Path) -> None:
+    """700 W for the three days of the node, scraped every ten minutes; the last sample is of ten minutes before."""
+    start_s = day_start_s("2026-10-29")
+    labels = 'hostname="gpu-1",component="gpu",device="GPU-1",method="measured"'
+    lines = ["# TYPE wattledger_device_energy_joules counter"]
+    name = f"wattledger_device_energy_joules_total{{{labels}}}"
+    lines += [f"{name} {1_000 + 700 * at_s} {start_s + at_s}" for at_s in range(0, 3 * 86_400, 600)]
+    with past_of(tmp_path / "prometheus", "\n".join([*lines, ""])) as server:
+        code, out, _ = verify("--month", MONTH, "--prometheus", server.url, "--match", '{component="gpu"}')
+    assert code == 0
+    assert "Prometheus (127.0.0.1)  ours 50.400 kWh, theirs 50.283 kWh. Ours is 0.117 kWh (0.2 %) above theirs." in out
+    assert "Series of gpu-1 begin inside the month: what was before is not in theirs." in out
 
 
 @pytest.mark.parametrize(
