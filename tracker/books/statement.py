@@ -216,7 +216,8 @@ def _hourly(wanted: Wanted) -> str:
     made = "CASE component WHEN 'gpu' THEN coalesce(device_model, '') WHEN 'cpu' THEN packages::VARCHAR ELSE '' END"
     return f"""
         CREATE OR REPLACE TEMP VIEW hourly AS
-        SELECT {"".join(dimensions)} hour_s, coalesce(site, '') AS site, coalesce(grid_zone, '') AS zone_written, wanted,
+        SELECT {"".join(dimensions)} hour_s, coalesce(site, '') AS site,
+               coalesce(grid_zone, '') AS zone_written, wanted,
                coalesce({REMAINDER}, false) AS remainder, component, {made} AS made,
                it, measured, simulated, idle, held
         FROM scanned

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from tracker import __version__
+from tracker.books.allocation import allocate_idle
 from tracker.books.coverage import Coverage, last_sites, read_presence
 from tracker.books.dimensions import Wanted, sorted_filters
 from tracker.books.interface import BookStore
@@ -30,7 +31,7 @@ from tracker.core.hours import HOUR_S
 from tracker.core.period import days_of, period_of
 from tracker.core.statement import DEFAULT_GROUP, Day, FactorUse, Input, Line, Period, SiteUse, Statement, Status
 from tracker.core.weights import FACILITY_WH
-from tracker.finance.inputs import MonthFiles, expected_nodes, find_files, inputs_of, local
+from tracker.finance.inputs import MonthFiles, expected_nodes, find_files, inputs_of, local, site_files
 from tracker.finance.listing import Used, embodied_uses, factor_uses, site_uses
 from tracker.finance.method import config_sha256, method_of
 from tracker.finance.places import SiteBook, places_of, site_book
@@ -49,6 +50,9 @@ from tracker.finance.weights import Terms, Weighing
 #: Steps done, of how many, and what comes next.
 Tell = Callable[[int, int, str], object]
 _STEPS = ("listing files", "reading coverage", "reading entries", "choosing factors", "summing", "checking inputs")
+
+
+USAGE = "usage"
 
 
 class NoData(WattledgerError):
@@ -78,12 +82,15 @@ def compose(
     hash_inputs: bool = False,
     method: str = "",
     own_factors: bool = True,
+    hand_on_idle: bool = False,
     threads: int | None = None,
     tell: Tell | None = None,
 ) -> Statement:
     """``group_by`` and ``method`` (annual | hourly) are the configuration's where they are empty; ``filters`` are
     (dimension, pattern). ``version``: of the month, 0 for a draft. ``hash_inputs``: with the sha256 of every file's
-    bytes. ``own_factors``: also use what this machine's factor store knows, beside the books'.
+    bytes. ``own_factors``: also use what this machine's factor store knows, beside the books'. ``hand_on_idle``: add
+    rows that net to zero (``books/allocation.py``). What was posted for other months, and the months before, are put
+    beside it by ``closing.with_corrections`` and ``trend.trend_of``.
 
     Raises NoData, UsageError (no month, no dimension, a contract that claims too much), BooksUnavailable, BooksDamaged.
     """
@@ -103,6 +110,9 @@ def compose(
         names: dict[str, int | None] = {file.name: file.size_bytes for file in (*files.entries, *files.coverage)}
         names |= dict.fromkeys(found.extra_inputs)
         inputs = inputs_of(store, names, hashed=hash_inputs)
+    if hand_on_idle:
+        rows = (*found.lines, *allocate_idle(month, asked.wanted.group_by, found.lines))
+        found = replace(found, lines=tuple(sorted(rows, key=lambda line: (line.key, line.kind != USAGE))))
     return _assembled(config, asked, found, inputs, version or 0, status)
 
 
@@ -183,7 +193,7 @@ def _read(
         site_uses(used, weighing),
         books,
         _unknown([sums for _, sums in days]),
-        (*factor_files, *_site_files(store)),
+        (*factor_files, *site_files(store, asked.as_of_s)),
         _notes(said, files, doubles),
     )
 
@@ -257,10 +267,6 @@ def _unknown(days: Sequence[Sums]) -> tuple[tuple[str, int], ...]:
     names = ("annual", "hourly", "market", "upstream", "cost")
     sums = {name: sum(getattr(day, f"{name}_unknown_nj") for day in days) for name in names}
     return tuple((name, half_even(nj, FACILITY_WH)) for name, nj in sums.items() if nj)
-
-
-def _site_files(store: BookStore) -> tuple[str, ...]:
-    return tuple(name for name, _ in store.names("sites/") if name.endswith(".json"))
 
 
 def _notes(said: Sites, files: MonthFiles, doubles: Mapping[str, int]) -> tuple[str, ...]:

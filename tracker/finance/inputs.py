@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, tzinfo
 from pathlib import Path
 
+import msgspec
+
 from tracker.books.coverage import Expected, Presence
 from tracker.books.interface import BookStore, BooksUnavailable
 from tracker.books.names import LakeFile, parse_name, prefixes, select
+from tracker.books.sites import FOLDER
 from tracker.config.pue import midnight_s
 from tracker.core.hours import HOUR_S
 from tracker.core.period import hours_of, months_before
@@ -92,6 +96,21 @@ def inputs_of(store: BookStore, names: Mapping[str, int | None], *, hashed: bool
         hashes = list(pool.map(_sha256, paths)) if hashed else [""] * len(ordered)
     sizes = [_size(path) if names[name] is None else names[name] for name, path in zip(ordered, paths, strict=True)]
     return tuple(Input(name, sha256, size or 0) for name, sha256, size in zip(ordered, hashes, sizes, strict=True))
+
+
+class _Recorded(msgspec.Struct):
+    recorded_at_s: int = 0
+
+
+def site_files(store: BookStore, as_of_s: int) -> tuple[str, ...]:
+    """What nodes had said of their sites by then. One that cannot be read says nothing."""
+    names = [name for name, _ in store.names(FOLDER) if name.endswith(".json")]
+    found = []
+    for name, path in zip(names, store.local(names), strict=True):
+        with suppress(OSError, msgspec.MsgspecError):
+            if msgspec.json.decode(path.read_bytes(), type=_Recorded).recorded_at_s <= as_of_s:
+                found.append(name)
+    return tuple(found)
 
 
 def _sha256(path: Path) -> str:
