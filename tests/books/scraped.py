@@ -26,7 +26,8 @@ SHORT = Workload(
 _SAMPLE = re.compile(r"(wattledger_\w+)(?:\{(.*)\})? (\S+)")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _KEPT = re.compile(
-    r"wattledger_(device_energy|workload_(idle_)?energy|workload_held|gap)_\w+_total|wattledger_(workload|device)_info"
+    r"wattledger_((device_energy|workload_(idle_)?energy|workload_held|gap)_\w+_total|(workload|device)_info|pue_ratio|"
+    r"grid_intensity_grams_per_kwh)"
 )
 
 

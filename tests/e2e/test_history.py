@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 from collections import Counter
@@ -102,6 +103,17 @@ def test_the_silence_is_spread_by_time_to_the_unit(scraped: Scraped) -> None:
     assert all(abs(read[key] - uj) <= uj // 100 for key, uj in true.items())
 
 
+def test_days_that_are_read_apart_are_as_if_read_at_once(scraped: Scraped) -> None:
+    """A silence over midnight would show: no joule is in both days or in none."""
+    api, wanted = PrometheusApi(scraped.url), Wanted("wattledger", exporters()["wattledger"])
+    (host,) = hosts(api, wanted, DAY_S, DAY_S + 30 * HOUR_S)
+    cuts = [DAY_S - 4 * HOUR_S, DAY_S + 3 * HOUR_S, DAY_S + 11 * HOUR_S, DAY_S + 24 * HOUR_S]
+    whole = read_hours(api, wanted, host, cuts[0], cuts[-1]).entries
+    parts = [read_hours(api, wanted, host, *span).entries for span in itertools.pairwise(cuts)]
+    api.close()
+    assert [each for part in parts for each in part] == [*whole]
+
+
 def test_held_time_idle_part_names_and_model_come_along(scraped: Scraped) -> None:
     read, true = the_day(scraped.url).entries, of_the_day(scraped.truth)
 
@@ -149,14 +161,14 @@ def rows_of(store: BookStore, kind: str) -> list[tuple[object, ...]]:
 def test_the_command_fills_the_lake_once(scraped: Scraped, tmp_path: Path) -> None:
     """A second run finds everything there, and what the node ships later has another name."""
     books = tmp_path / "books"
-    first = ship(books, scraped.url, "--zone", "FR")
+    first = ship(books, scraped.url)
     assert (first.returncode, json.loads(first.stdout)["ok"]) == (0, True), first.stderr
     store = open_store(str(books))
     rows = rows_of(store, "entries")
     assert abs(sum(int(str(row[-3])) for row in rows) - sum(energy(of_the_day(scraped.truth)).values())) < 1_000
-    assert {row[5] for row in rows} == {"FR"}
+    assert {row[5] for row in rows} == {"FR"}, "as the node says"
     assert {row[2] for row in rows} == {ledger_of("wattledger", "node-1", "")}
-    again = ship(books, scraped.url, "--zone", "FR")
+    again = ship(books, scraped.url)
     assert json.loads(again.stdout)["created"] == []
     assert len(json.loads(first.stdout)["created"]) == 3  # entries, coverage, emissions: one day
 

@@ -12,7 +12,7 @@ import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 
-from tracker.books.history_reader import Host, Reader, Wanted
+from tracker.books.history_reader import BACK_S, Host, Reader, Wanted, selectors
 from tracker.books.history_tally import entries_by_device, entries_by_workload, states_by_component, states_by_device
 from tracker.books.prometheus_api import PrometheusApi, one_of, selector
 from tracker.books.series_map import Labels, host_of
@@ -63,6 +63,17 @@ def hosts(api: PrometheusApi, wanted: Wanted, start_s: int, end_s: int) -> list[
         for at in [targets[cluster, name] - {""}]
         if name
     ]
+
+
+def place_of(api: PrometheusApi, wanted: Wanted, host: Host, at_s: int) -> tuple[str, str]:
+    """The site and the grid zone that the node itself told last; "": none, or more than one."""
+    said: dict[str, set[str]] = {"site": set(), "zone": set()}
+    for spec in wanted.exporter.specs("site", "zone") if host.targets else ():
+        for which in selectors(wanted, host, spec):
+            for series in api.last_before(which, at_s * MS_PER_S, BACK_S, spec.per_unit):
+                said[spec.role].add(Labels(series.labels).fill(spec.says))
+    site, zone = (next(iter(found)) if len(found) == 1 else "" for found in (said["site"], said["zone"]))
+    return site, zone
 
 
 def read_hours(api: PrometheusApi, wanted: Wanted, host: Host, start_s: int, end_s: int) -> HistoryHours:

@@ -195,18 +195,13 @@ class Reader:
 
     def _series(self, spec: SeriesSpec, *, early: bool = True) -> list[_Found]:
         found: list[tuple[Series, bool]] = []
-        for which in self._selectors(spec):
+        for which in selectors(self._wanted, self._host, spec):
             found += ((s, False) for s in self._api.samples(which, self._start_ms, self._end_ms, spec.per_unit))
             if early:
                 before = self._api.last_before(which, self._start_ms, BACK_S, spec.per_unit)
                 found += ((s, True) for s in before)
         moved = moved_labels([series.labels for series, _ in found])
         return [_Found(series, Labels(series.labels, moved), early) for series, early in found]
-
-    def _selectors(self, spec: SeriesSpec) -> list[str]:
-        matchers = (one_of("instance", [*self._host.targets]),) if spec.by_target else self._host.matchers
-        cluster = one_of("cluster", [self._host.cluster])
-        return [selector(spec.metric, spec.where, self._wanted.match, cluster, each) for each in matchers]
 
     def _life(self, spec: SeriesSpec, those: Sequence[_Found]) -> _Life | None:
         """None: there is no sample in the stretch."""
@@ -239,6 +234,13 @@ class Reader:
         """When the node was last scraped before; 0: never, as far as is known."""
         after = bisect_left(self._scrapes, at_ms)
         return self._scrapes[after - 1] if after else self._start_ms if self._known else 0
+
+
+def selectors(wanted: Wanted, host: Host, spec: SeriesSpec) -> list[str]:
+    """What finds a node's series of this kind."""
+    matchers = (one_of("instance", [*host.targets]),) if spec.by_target else host.matchers
+    cluster = one_of("cluster", [host.cluster])
+    return [selector(spec.metric, spec.where, wanted.match, cluster, each) for each in matchers]
 
 
 def _device_key(spec: SeriesSpec, labels: Labels) -> str:

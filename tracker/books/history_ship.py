@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tracker.books.history import REACH_S, Host, Wanted, hosts, is_history, ledger_of, read_hours
+from tracker.books.history import REACH_S, Host, Wanted, hosts, is_history, ledger_of, place_of, read_hours
 from tracker.books.interface import BookStore
 from tracker.books.lake import SCHEMAS, rows_in
 from tracker.books.names import LakeFile, date_of, day_prefix, parse_name, select
@@ -30,7 +30,7 @@ Tell = Callable[[int, int], object]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the nodes stand, for what the server does not say."""
+    """Where the nodes stand; empty: as they say themselves."""
 
     site: str = ""
     zone: str = ""
@@ -63,7 +63,9 @@ def ship_history(
     done, whole = Shipped(until_s=end_s), sum(map(len, found.values()))
     before = 0
     for (cluster, name), days in sorted(found.items()):
-        node = NodeFacts(name, ledger_of(wanted.name, name, cluster), cluster, place.site, place.zone, place.version)
+        site, zone = place_of(api, wanted, [*days.values()][-1], end_s)
+        ledger = ledger_of(wanted.name, name, cluster)
+        node = NodeFacts(name, ledger, cluster, place.site or site, place.zone or zone, place.version)
         reader = _Days(listed, api, wanted, node, days)
         part = ship(
             listed,

@@ -32,13 +32,14 @@ class SeriesSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """One metric, or those of its series that ``where`` names."""
 
     metric: str
-    role: Literal["device", "workload", "idle", "held", "gap", "info", "model"]
+    role: Literal["device", "workload", "idle", "held", "gap", "info", "model", "site", "zone"]
     per_unit: int
     component: str
     where: str = ""
     device: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     model: str = ""
+    says: str = ""
     method: str = str(Method.MEASURED)
     modelled: dict[str, str] = {}
     idle: bool = False

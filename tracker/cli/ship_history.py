@@ -14,12 +14,15 @@ from tracker import __version__, clock
 from tracker.books.history import Wanted
 from tracker.books.history_ship import Place, last_final_day_s, ship_history
 from tracker.books.http import Credentials
+from tracker.books.interface import BookStore
 from tracker.books.prometheus_api import PrometheusApi, matchers_of
 from tracker.books.series_map import exporters
 from tracker.books.shelf import DAY_S
 from tracker.books.shipping import Shipped
+from tracker.books.sites import SiteFacts, record_site
 from tracker.cli.ship_node import books_of
 from tracker.config import Config
+from tracker.config.pue import statements
 from tracker.core.errors import UsageError
 from tracker.core.units import NS_PER_S
 from tracker.grid.zones import find_zone
@@ -32,8 +35,8 @@ _OPTIONS = (
     click.option("--match", "history_match", metavar="MATCHERS", help="""Only these series: '{cluster="x"}'."""),
     click.option("--exporter", "history_exporter", help="Whose series: wattledger, dcgm-exporter, kepler, ceems, …"),
     click.option("--dedupe-label", "history_dedupe", multiple=True, metavar="LABEL", help="Tells replicas apart."),
-    click.option("--site", "history_site", metavar="SITE", help="Where these nodes stand."),
-    click.option("--zone", "history_zone", metavar="ZONE", help="Their grid zone [that of the site]."),
+    click.option("--site", "history_site", metavar="SITE", help="Where these nodes stand [as they say]."),
+    click.option("--zone", "history_zone", metavar="ZONE", help="Their grid zone [that of the site, or as they say]."),
     click.option("--prometheus-token", "history_token", type=_FILE, help="File with a bearer token."),
     click.option("--prometheus-auth", "history_auth", type=_FILE, help="File with user:password."),
     click.option("--prometheus-ca", "history_ca", type=_FILE, help="PEM file of certificates to trust."),
@@ -84,9 +87,30 @@ def ship_from_prometheus(
     store = books_of(config, books)
     api = PrometheusApi(flags.url, credentials)
     try:
-        return ship_history(store, api, wanted, place, start_s, end_s, tell=tell), store.url
+        done = ship_history(store, api, wanted, place, start_s, end_s, tell=tell)
     finally:
         api.close()
+    for name in [place.site] if place.site else sorted(config.site):
+        if name in config.site:
+            _record_site(config, store, name)
+    return done, store.url
+
+
+def _record_site(config: Config, store: BookStore, name: str) -> None:
+    """What the configuration here says of a site whose nodes do not ship it themselves: its PUE above all."""
+    site = config.site[name]
+    facts = SiteFacts(
+        site=name,
+        zone=find_zone(site.zone).code if site.zone else "",
+        timezone=site.timezone,
+        control=site.control,
+        operational_control=site.operational_control,
+        colo_overhead=site.colo_overhead,
+        pue=statements(site),
+        hostname=config.node.hostname,
+        recorded_at_s=clock.now().wall_ns // NS_PER_S,
+    )
+    record_site(store, facts)
 
 
 def _days(first: str | None, end: str | None, now_s: int) -> tuple[int, int]:
