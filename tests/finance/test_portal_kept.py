@@ -97,7 +97,12 @@ def test_a_failure_is_told_to_everybody_and_tried_again_soon() -> None:
     with pytest.raises(WattledgerError, match="The bucket is gone"):
         kept.get(0, stale=True)
     maker.now_s, maker.error = 30 + ERROR_S, None
+    maker.gate.clear()
+    with pytest.raises(WattledgerError, match="The bucket is gone"):  # it is until the contrary is known
+        kept.get(0, stale=True)
+    maker.gate.set()
     assert kept.get(10) == 3
+    assert kept.get(0, stale=True) == 3
 
 
 def test_a_bug_is_a_sentence_too() -> None:

@@ -6,6 +6,7 @@ composing. The page shows what is known by now.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -35,6 +36,9 @@ from tracker.web.portal.interface import (
 
 SHELF_S = 30.0  # how long the list of months is kept
 PAGE_WAIT_S = 5.0  # how long a page waits for the first list
+#: So many requests ask the store at once, and the others wait for so long: a bucket that does not answer must not take
+#: all of the server's sixteen connections.
+MOST_ASKING, ASK_WAIT_S = 8, 10.0
 #: Of open months the newest are composed for the page; older ones only if these say nothing of them, and so many.
 NEWEST, MOST = 2, 12
 #: A browser shows these; the others are saved.
@@ -60,6 +64,7 @@ class BooksOffice:
         self._store, self._drafts, self._exporters = store, drafts, exporters
         self._now_s = now_s
         self._entity, self._timezone, self._place = entity, timezone, place
+        self._asking = threading.Semaphore(MOST_ASKING)
         shelves = Shelves(store)
         self._shelf = Kept(
             lambda: shelves.look(now_s()),
@@ -93,7 +98,7 @@ class BooksOffice:
     def document(self, month: str, form: str, version: int | Wanted) -> Document:
         if month > recent(self._now_s())[0]:
             raise Missing(f"There is nothing of {month} yet.", "Ask for a month that has begun.")
-        with _told():
+        with self._turn(), _told():
             found = versions.versions(self._store, month)
         match version:
             case Wanted.LATEST:
@@ -131,7 +136,7 @@ class BooksOffice:
         )
 
     def _read(self, version: Version, output: Output) -> bytes:
-        with _told():
+        with self._turn(), _told():
             content = versions.read_output(self._store, version, output.format)
         return b"" if content is None else content
 
@@ -157,6 +162,15 @@ class BooksOffice:
             size_bytes=file.size_bytes,
             read=read,
         )
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._asking.acquire(timeout=ASK_WAIT_S):
+            raise Busy("The books are slow to answer, and many ask.", "Ask again in a moment.")
+        try:
+            yield
+        finally:
+            self._asking.release()
 
     def _peek(self, month: str) -> Draft | WattledgerError:
         try:

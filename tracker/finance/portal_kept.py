@@ -30,13 +30,13 @@ class Kept(Generic[T]):
         self.making = False
 
     def get(self, wait_s: float, *, stale: bool = False) -> T:
-        """The value. While it is made anew: what was known before, if ``stale`` allows it. Raises what making it
-        raised, or Busy when it takes longer than ``wait_s``."""
+        """The value. While it is made anew: what was known before, also a failure, if ``stale`` allows it. Raises what
+        making it raised, or Busy when it takes longer than ``wait_s``."""
         with self._changed:
             self._nudge()
-            if not (stale and self._made is not None):
+            if not (stale and (self._made is not None or self._error is not None)):
                 self._changed.wait_for(lambda: not self.making, wait_s)
-            if self._error is not None and not self.making:
+            if self._error is not None and (stale or not self.making):
                 raise self._error
             if self._made is not None and (stale or not self.making):
                 return self._made[0]
