@@ -163,14 +163,22 @@ def test_p11_no_value_is_null_with_the_reason(estimate: Command, line: str, name
 
 
 def test_what_stands_in_is_flagged(estimate: Command) -> None:
-    """A life-cycle value for a location, a location's factor for a market, a PUE of 1 that nobody stated."""
+    """A life-cycle value for a location, a location's factor for a market, the industry's PUE for a site's."""
     result = estimate.json("--kwh 1 --zone SG")
     assert result["factors"]["location"]["factor_type"] == "lifecycle"
     assert result["factors"]["location"]["flagged"] is True
     assert "It is a life-cycle value" in result["notes"]["location_kgco2e"]
     assert "the location-based factor stands in" in result["notes"]["market_kgco2e"]
-    assert (result["pue"], result["pue_assumed"]) == (1, True)
-    assert "assumed" in result["notes"]["pue"]
+    assert (result["pue"], result["pue_assumed"]) == (Decimal("1.56"), True)
+    assert result["energy_facility_kwh"] == Decimal("1.56")
+    assert result["notes"]["pue"] == "assumed: industry average; state yours with --pue"
+
+
+def test_nothing_is_put_into_a_formula_that_somebody_states(estimate: Command) -> None:
+    """Papers are reproduced by their own numbers; that they count no overhead is flagged all the same."""
+    result = estimate.json("--kwh 1 --intensity-g-per-kwh 57")
+    assert (result["pue"], result["pue_assumed"], result["energy_facility_kwh"]) == (1, True, 1)
+    assert result["notes"]["pue"].startswith("assumed: no overhead is counted")
 
 
 def test_an_own_figure_for_a_device(estimate: Command) -> None:

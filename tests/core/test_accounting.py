@@ -133,7 +133,7 @@ def test_pue_is_stated_for_a_time_or_assumed_and_flagged() -> None:
     assert pue_at([old, new], 99) is old
     assert pue_at([old, new], 100) is new
     assert pue_at([old], 100) is ASSUMED_PUE
-    assert (ASSUMED_PUE.permille, ASSUMED_PUE.assumed) == (1000, True)
+    assert (ASSUMED_PUE.permille, ASSUMED_PUE.assumed) == (1560, True), "1.0 would leave the building out"
 
 
 def test_facility_energy() -> None:

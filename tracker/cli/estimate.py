@@ -10,6 +10,7 @@ import click
 
 from tracker.cli import factors
 from tracker.cli.estimate_show import Question, as_json, lines
+from tracker.core.accounting import ASSUMED_PUE, PERMILLE, Pue
 from tracker.core.embodied import DEFAULT_LIFETIME_H, MS_PER_H, Device, find_device, with_overrides
 from tracker.core.errors import UsageError
 from tracker.core.factors import Choice, NoFactor, choose_residual
@@ -24,14 +25,15 @@ _NUMBER = re.compile(r"\d{1,15}(\.\d{1,15})?")
 #: No grid is above it: such a rate is one of another unit (g per MWh, lb/MWh).
 _MOST_G_PER_KWH = 2000
 _MOST_PUE = 10
-_PERMILLE = 1000
+#: Flagged as well: nobody's building is that good.
+NO_OVERHEAD = Pue(PERMILLE, "assumed: no overhead is counted (the industry's average is about 1.56)", assumed=True)
 _HELP = "See: wattledger estimate --help"
 
 EXAMPLES = """\b
 Examples:
   BLOOM, by the numbers of its paper (24.69 t):
     wattledger estimate --device-hours 1082990 --watts 400
-        --intensity-g-per-kwh 57
+        --pue 1 --intensity-g-per-kwh 57
   Llama 2 7B (31.22 t). The paper's row for 13B, 62.44 t, is cut off
   and not rounded: it is 62.4476 t.
     wattledger estimate --device-hours 184320 --watts 400 --pue 1.1
@@ -46,7 +48,11 @@ Examples:
 @click.option("--device-hours", metavar="N", help="Hours that devices were held, summed over them.")
 @click.option("--watts", metavar="W", help="Mean power of one device.")
 @click.option("--kwh", metavar="E", help="IT energy, instead of hours times watts.")
-@click.option("--pue", metavar="P", help="Facility energy over IT energy; left out, 1.0 is assumed and flagged.")
+@click.option(
+    "--pue",
+    metavar="P",
+    help="Facility energy over IT energy. Left out: 1.56 with --zone, none beside a stated rate; flagged.",
+)
 @click.option("--zone", metavar="Z", help="Grid zone, for factors from the tables: wattledger grid list")
 @click.option("--date", metavar="D", help="Day in the reporting period, which chooses the edition [today].")
 @click.option("--intensity-g-per-kwh", "intensity", metavar="X", help="Location-based factor, instead of a zone.")
@@ -63,7 +69,7 @@ def estimate(json_wanted: bool, **flags: str | None) -> None:
     """
     question = _question(flags)
     location, market = _rates(question, flags)
-    result = footprint(question.energy_it_uj, question.pue_permille, location, market, question.hardware)
+    result = footprint(question.energy_it_uj, question.pue.permille, location, market, question.hardware)
     if json_wanted:
         click.echo(factors.encode(as_json(question, result)))
         return
@@ -82,8 +88,7 @@ def _question(flags: Flags) -> Question:
         energy_it_uj=_energy_uj(hours, watts, _number("--kwh", flags["kwh"])),
         device_hours=hours,
         watts=watts,
-        pue_permille=_pue_permille(flags["pue"]),
-        pue_assumed=flags["pue"] is None,
+        pue=_pue(flags["pue"], named=zone is not None),
         zone=None if zone is None else find_zone(zone),
         at_s=factors.instant(flags["date"]),
         hardware=_hardware(flags, hours),
@@ -170,12 +175,14 @@ def _rate(flag: str, text: str | None) -> Decimal | None:
     return number
 
 
-def _pue_permille(text: str | None) -> int:
+def _pue(text: str | None, *, named: bool) -> Pue:
+    """``named``: a place is, and what nobody says of it is filled in as for a site. A rate that somebody states belongs
+    to a formula of theirs, such as a paper's: nothing is put into that."""
     pue = _number("--pue", text)
     if pue is None:
-        return _PERMILLE
-    if not 1 <= pue <= _MOST_PUE or (pue * _PERMILLE) % 1:
+        return ASSUMED_PUE if named else NO_OVERHEAD
+    if not 1 <= pue <= _MOST_PUE or (pue * PERMILLE) % 1:
         raise UsageError(
             f"--pue {text} is no PUE.", f"It lies between 1 and {_MOST_PUE}, with at most three decimals: 1.21"
         )
-    return int(pue * _PERMILLE)
+    return Pue(int(pue * PERMILLE), "stated on the command line")

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from tracker.cli import factors, layout
-from tracker.core.accounting import G_PER_KG, printed
+from tracker.core.accounting import G_PER_KG, PERMILLE, Pue, printed
 from tracker.core.footprint import Figure, Footprint, Hardware
 from tracker.core.units import UJ_PER_KWH
 from tracker.grid.catalogue import Zone
@@ -19,7 +19,6 @@ from tracker.grid.catalogue import Zone
 _LABEL = 16
 _NUMBER = 18
 _MICROGRAMS = 9  # decimals of a kilogram: the ledger's own unit
-_ASSUMED = "assumed: no overhead is counted (the industry's average is about 1.56)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +28,7 @@ class Question:
     energy_it_uj: int
     device_hours: Decimal | None
     watts: Decimal | None
-    pue_permille: int
-    pue_assumed: bool
+    pue: Pue
     zone: Zone | None
     at_s: int
     hardware: Hardware | None
@@ -45,15 +43,15 @@ def as_json(question: Question, result: Footprint) -> dict[str, Any]:
         "embodied_acquisition_kgco2e": result.acquisition,
     }
     notes = {name: figure.note for name, figure in figures.items() if figure.note}
-    if question.pue_assumed:
-        notes["pue"] = _ASSUMED
+    if question.pue.assumed:
+        notes["pue"] = _why(question)
     return {
         "date": factors.day(question.at_s),
         "zone": question.zone.code if question.zone else None,
         "energy_it_kwh": _kwh(result.energy_it_uj),
         "energy_facility_kwh": _kwh(result.energy_facility_uj),
-        "pue": Decimal(question.pue_permille) / 1000,
-        "pue_assumed": question.pue_assumed,
+        "pue": Decimal(question.pue.permille) / PERMILLE,
+        "pue_assumed": question.pue.assumed,
         **{name: _kg(figure) for name, figure in figures.items()},
         "notes": notes,
         "factors": {
@@ -72,7 +70,7 @@ def lines(question: Question, result: Footprint) -> Iterator[str]:
     yield ""
     yield click.style(f"  {'energy':<{_LABEL}}{'kWh':>{_NUMBER}}", bold=True)
     yield from _line("IT", _amount(_kwh(result.energy_it_uj)), _how_much(question))
-    pue = f"PUE {_plain_pue(question)}" + (f", {_ASSUMED}" if question.pue_assumed else "")
+    pue = f"PUE {_plain_pue(question)}" + (f", {_why(question)}" if question.pue.assumed else "")
     yield from _line("facility", _amount(_kwh(result.energy_facility_uj)), pue)
     yield ""
     yield click.style(f"  {'emissions':<{_LABEL}}{'kg CO2e':>{_NUMBER}}", bold=True)
@@ -127,7 +125,12 @@ def _how_much(question: Question) -> str:
 
 
 def _plain_pue(question: Question) -> str:
-    return f"{Decimal(question.pue_permille) / 1000:.3f}".rstrip("0").rstrip(".")
+    return f"{Decimal(question.pue.permille) / PERMILLE:.3f}".rstrip("0").rstrip(".")
+
+
+def _why(question: Question) -> str:
+    """Of a PUE that nobody stated."""
+    return question.pue.source.partition(", set ")[0] + "; state yours with --pue"
 
 
 def _rate(figure: Figure) -> str:

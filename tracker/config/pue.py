@@ -5,11 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, tzinfo
 
 from tracker.config.schema import Site
-from tracker.core.accounting import PERMILLE, Pue
+from tracker.core.accounting import ASSUMED_PUE, PERMILLE, Pue
 
-#: The Uptime Institute's average of data centres in its yearly survey. Nobody states it for this site, so it is flagged
-#: wherever it is shown: leaving the building out (1.0) would understate it for certain.
-INDUSTRY = Pue(1560, "assumed: industry average, set pue and pue_source", assumed=True)
+INDUSTRY = ASSUMED_PUE  # as the configuration calls it
 NO_SOURCE = "as configured; set pue_source"
 
 
