@@ -87,7 +87,7 @@ class Scales:
 
     def _factor(self, weights: Weights, basis: str, at_s: int) -> Factor | None:
         """A factor that stands in for another basis weighs by the one that it is asked for, or grams would mix. One
-        that another thread revises meanwhile keeps its value to the end of the booking: its rows point to one factor."""
+        that another thread revises meanwhile keeps its value for this booking, so that its rows point to one factor."""
         factor = self._factors[basis](at_s)
         if factor is None:
             return None
