@@ -150,6 +150,17 @@ def test_credentials_that_are_wrong(account: S3, what: str) -> None:
         QUESTIONS[what](store)
 
 
+def test_no_credentials_at_all(account: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    store_url = account.bucket("no-credentials")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
+    with pytest.raises(
+        BooksUnavailable, match=r"no credentials are set, and this machine has none of its own\. Set AWS_"
+    ):
+        list(open_store(store_url).names())
+
+
 @contextmanager
 def always(status: int, body: str) -> Iterator[str]:
     """A service that has one answer to everything."""
@@ -159,6 +170,7 @@ def always(status: int, body: str) -> Iterator[str]:
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            self.send_header("ETag", '"1"')
             self.end_headers()
             self.wfile.write(body.encode())
 

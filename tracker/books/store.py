@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from tracker.books.causes import cause_of, first_line
 from tracker.books.folder import FolderStore
 from tracker.books.interface import BooksRefused, BookStore, BooksUnavailable
 
@@ -31,43 +31,6 @@ _RETRY_FOR = timedelta(seconds=60)
 _MAX_RETRIES = 5
 #: Where a store is tried out; nobody lists it.
 _PROBE = "probes/"
-_CODE = re.compile(r"<Code>(\w+)</Code>")
-_STATUS = re.compile(r"status code: (\d{3})")
-_NO_BUCKET = (
-    "there is no such bucket",
-    "Create it, or mend books.url.",
-)
-_UNKNOWN = (
-    "the credentials are not accepted",
-    "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or what your cloud uses), and check AWS_REGION.",
-)
-_DENIED = (
-    "access is denied",
-    "Allow listing, reading and creating objects there, and removing them under entries/, coverage/ and emissions/.",
-)
-_UNREACHABLE = (
-    "the service cannot be reached",
-    "Check the network, the address (AWS_ENDPOINT_URL) and that credentials are set, and try again.",
-)
-_FULL = (
-    "the store is full",
-    "Free space there, and try again: nothing was half written.",
-)
-#: What a service's answer means, by its code and else by its HTTP status.
-_MEANS = {
-    "NoSuchBucket": _NO_BUCKET,
-    "ContainerNotFound": _NO_BUCKET,
-    "InvalidAccessKeyId": _UNKNOWN,
-    "SignatureDoesNotMatch": _UNKNOWN,
-    "AuthenticationFailed": _UNKNOWN,
-    "ExpiredToken": _UNKNOWN,
-    "AccessDenied": _DENIED,
-    "QuotaExceeded": _FULL,
-    "XMinioStorageFull": _FULL,
-    "401": _UNKNOWN,
-    "403": _DENIED,
-    "507": _FULL,
-}
 
 
 def open_store(url: str, cache: Path | None = None, *, create: bool = False) -> BookStore:
@@ -127,7 +90,7 @@ class ObjectStore(BookStore):
                 retry_config={"max_retries": _MAX_RETRIES, "retry_timeout": _RETRY_FOR},
             )
         except Exception as error:
-            raise BooksRefused(f"The books at {url} cannot be opened: {_first_line(error)}.", "Check books.url.") from (
+            raise BooksRefused(f"The books at {url} cannot be opened: {first_line(error)}.", "Check books.url.") from (
                 error
             )
 
@@ -150,7 +113,7 @@ class ObjectStore(BookStore):
         try:
             return obstore.get(self._store, name).bytes().to_bytes()
         except FileNotFoundError as error:
-            if _cause(error) is not None:  # it is the bucket that is not there
+            if cause_of(error) is not None:  # it is the bucket that is not there
                 raise self._unavailable("read", name, error) from error
             return None
         except Exception as error:
@@ -204,7 +167,7 @@ class ObjectStore(BookStore):
             ) from error
 
     def _unavailable(self, what: str, name: str, error: Exception) -> BooksUnavailable:
-        cause, remedy = _cause(error) or (_first_line(error), "Check the address and the credentials, and try again.")
+        cause, remedy = cause_of(error) or (first_line(error), "Check the address and the credentials, and try again.")
         return BooksUnavailable(f"{name or 'The books'} cannot be {what} at {self.url}: {cause}.", remedy)
 
 
@@ -214,18 +177,3 @@ def _http_endpoint() -> bool:
         os.environ.get(name, "").startswith("http://")
         for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AZURE_STORAGE_ENDPOINT")
     )
-
-
-def _cause(error: Exception) -> tuple[str, str] | None:
-    """What a known failure means and what to do about it."""
-    said = str(error)
-    answers = [found[1] for pattern in (_CODE, _STATUS) if (found := pattern.search(said))]
-    if not answers and not isinstance(error, FileNotFoundError):
-        return _UNREACHABLE  # no service answered
-    return next((_MEANS[answer] for answer in answers if answer in _MEANS), None)
-
-
-def _first_line(error: Exception) -> str:
-    """Of what obstore says; below it come dumps of its own state."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".")[:300] if lines else type(error).__name__
