@@ -29,6 +29,9 @@ from tracker.core.hours import HOUR_S, NodeFacts
 
 __all__ = ["SCHEMAS", "SCHEMA_VERSION", "Row", "content_sha256", "coverage_rows", "emission_rows", "entry_rows"]
 
+#: Rows that are handed to the engine at once; it keeps a copy of each value, many times its size, until it is done.
+_AT_ONCE = 5_000
+
 
 def file_for(kind: str, node: NodeFacts, start_s: int, end_s: int, sha256: str) -> LakeFile:
     """How hours [start_s, end_s) of one UTC day are named."""
@@ -53,9 +56,9 @@ def to_parquet(kind: str, node: NodeFacts, rows: Sequence[Row], sha256: str) -> 
         connection.execute(
             f"CREATE TEMP TABLE rows ({', '.join(f'{_quoted(name)} {kind_of}' for name, kind_of in columns)})"
         )
-        if rows:
-            lists = [list(column) for column in zip(*sorted(rows), strict=True)]
-            given = ", ".join(f"unnest(?::{kind_of}[])" for _, kind_of in columns)
+        given, ordered = ", ".join(f"unnest(?::{kind_of}[])" for _, kind_of in columns), sorted(rows)
+        for start in range(0, len(ordered), _AT_ONCE):
+            lists = [list(column) for column in zip(*ordered[start : start + _AT_ONCE], strict=True)]
             connection.execute(f"INSERT INTO rows SELECT {given}", lists)
         connection.execute(
             f"COPY rows TO {_literal(str(path))} (FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{pairs}}})"
