@@ -11,8 +11,8 @@ from tests.books.shipments import DAY_S, FIRST, TRAIN, Node, column, everything,
 from tracker.books.folder import FolderStore
 from tracker.books.names import KINDS, parse_name
 from tracker.books.shipping import ship
-from tracker.core.hours import HOUR_S
-from tracker.core.model import Method
+from tracker.core.hours import HOUR_S, HourState
+from tracker.core.model import Component, Method
 
 
 @pytest.fixture
@@ -253,6 +253,30 @@ def test_two_runs_that_did_not_know_of_each_other_are_one_day_in_the_end(store: 
     assert one.ship().ok
     assert spans(store)["entries"] == ["03 day", "04 h00_01"]
     assert sums(store)["energy_uj"] == one.total_uj
+
+
+def test_hours_in_which_nothing_was_booked_have_their_coverage(store: FolderStore) -> None:
+    """A node whose devices could not be read is known to have run."""
+    node = Node(store)
+    node.run(2)
+    lost = [HourState(FIRST + hour * HOUR_S, "GPU-0", Component.GPU, "lost", 3_600_000) for hour in range(2)]
+    ship(store, node.facts, [FIRST], node.closed_s, lambda _start, _end: ((), lost, ()))
+    assert column("coverage", "state", read_lake(store, "coverage")) == ["lost", "lost"]
+    assert read_lake(store, "entries") == []
+
+
+def test_time_that_is_explained_later_contradicts_nothing(store: FolderStore) -> None:
+    """A device that was away for days says why when it is back; hours that were shipped without it stay as they are."""
+    node = Node(store)
+    node.run(24)
+    node.ship()
+    before = files(store)
+    entries, states, emissions = node.read(FIRST, node.closed_s)
+    later = [*states, HourState(FIRST, "GPU-1", Component.GPU, "lost", 3_600_000)]
+    assert ship(store, node.facts, [FIRST], node.closed_s, lambda _start, _end: (entries, later, emissions)).ok
+    assert files(store) == before
+    done = ship(store, node.facts, [FIRST], node.closed_s, lambda _start, _end: (entries, [*states][1:], emissions))
+    assert len(done.conflicts) == 1, "less than was shipped is another matter"
 
 
 def test_simulated_energy_ships_and_says_so(store: FolderStore) -> None:

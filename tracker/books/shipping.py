@@ -155,12 +155,15 @@ class _Day:
         return rows
 
     def _agrees(self, kind: str, shipped: Iterable[Row], rows: Iterable[Row]) -> bool:
-        """About what was measured, as far as the ledger has closed these hours."""
+        """About what was measured, as far as the ledger has closed these hours. Of time the ledger may know more than
+        was shipped: a device that was away for days says so when it is back."""
         kept = [number for number, (name, _) in enumerate(SCHEMAS[kind]) if name not in _SAID]
 
         def measured(those: Iterable[Row]) -> Counter[Row]:
             return Counter(tuple(row[number] for number in kept) for row in those if row[0] < self._end_s)
 
+        if kind == "coverage":
+            return measured(shipped) <= measured(rows)
         return measured(shipped) == measured(rows)
 
     def _keep(self, file: LakeFile, rows: Sequence[Row]) -> None:
