@@ -97,7 +97,7 @@ def _environment() -> Any:
 
     def plain(value: Any) -> Any:
         """Every text as the node page shows it: escaped, with control characters made visible."""
-        return Markup(text(value)) if type(value) is str else value  # noqa: S704 - ``text`` escapes
+        return Markup(text(value)) if type(value) is str else value  # noqa: S704 - text() escapes
 
     return Environment(
         loader=FileSystemLoader(_TEMPLATES),
