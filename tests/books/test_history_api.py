@@ -210,6 +210,12 @@ def test_credentials_come_from_files_and_are_never_shown(tmp_path: Path) -> None
     assert seen == ["Bearer s3cret", "Basic YWRhOnBhc3Mgd29yZA=="]
 
 
+def test_a_tenant_is_named() -> None:
+    assert Credentials(tenant="finance").headers()["X-Scope-OrgID"] == "finance"
+    with pytest.raises(UsageError, match="tenant"):
+        Credentials(tenant="a\r\nb").headers()
+
+
 @pytest.mark.parametrize("content", ["", "two\nlines", None])
 def test_a_secret_that_cannot_be_one_is_bad_usage(content: str | None, tmp_path: Path) -> None:
     if content is not None:

@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from tests.books.past import DAY_S, HOUR_S, Past
 from tests.e2e.tsdb import past_of
 from tracker.books.history import HistoryHours, Wanted, hosts, read_hours
+from tracker.books.history_ship import Place, ship_history
+from tracker.books.names import parse_name
 from tracker.books.prometheus_api import HistoryRefused, PrometheusApi
 from tracker.books.series_map import exporters
+from tracker.books.store import open_store
 from tracker.core.model import Kind
 
 pytestmark = pytest.mark.needs("prometheus", "promtool")
@@ -103,6 +107,14 @@ def rapl(past: Past) -> None:
         past.sample(RAPL, labels, span, lambda at_s: f"{400 * (at_s - DAY_S + 5000) % RANGE_J:.6f}", every_s=15)
 
 
+def silent(past: Past) -> None:
+    """rn2: not scraped from eight in the evening until three in the morning."""
+    labels = {"instance": "rn2:9100", "index": "0", "path": "/sys/0"}
+    for span in ((DAY_S - 4.5 * HOUR_S, DAY_S - 4 * HOUR_S + 1), (DAY_S - 8 * HOUR_S, DAY_S - 8 * HOUR_S + 1)):
+        past.sample("node_rapl_dram_joules_total", labels, span, watts(10), every_s=60)
+    past.sample("node_rapl_dram_joules_total", labels, (DAY_S + 3 * HOUR_S, DAY_S + 3.5 * HOUR_S), watts(10))
+
+
 def twins(past: Past) -> None:
     """Two machines of one name in two clusters."""
     for cluster, power in (("x", 100), ("y", 200)):
@@ -126,7 +138,7 @@ def ours(past: Past) -> None:
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusApi]:
     past = Past()
-    for scene in (gpu, troubled, alone, kepler, old_kepler, rapl, twins, ours):
+    for scene in (gpu, troubled, alone, kepler, old_kepler, rapl, silent, twins, ours):
         scene(past)
     ceems = {"hostname": "cn1", "index": "0", "path": "/sys/0", "instance": "c:1"}
     past.sample("ceems_rapl_package_joules_total", ceems, (DAY_S - 60, DAY_S + HOUR_S + 120), watts(250, 1000))
@@ -199,6 +211,7 @@ def test_a_driver_reload_is_a_gap_and_a_failed_read_is_no_lifetime(api: Promethe
         "gn2: gpu GPU-9: a change of the counter is more than can have been used, and is not booked.",
         "gn2: gpu GPU-9: the counter started anew",
     ]
+    assert hours.notes[1].endswith("is not known (2 times).")
 
 
 def test_kepler_books_zones_that_do_not_overlap(api: PrometheusApi) -> None:
@@ -232,6 +245,30 @@ def test_rapl_wraps_are_counted_through_and_replicas_are_one(api: PrometheusApi)
     hours = read(api, "node-exporter", "rn1", replica=("replica",))
     assert joules(hours)[0, "/sys/0/0", "unattributed"] == pytest.approx(400.0 * HOUR_S, abs=1e-5)
     assert hours.notes == ()
+
+
+def test_a_long_silence_is_told_and_no_joule_lost(api: PrometheusApi) -> None:
+    """Seven hours: what was counted is in the last six of them, and the first one is missing."""
+    wanted = Wanted("node-exporter", exporters()["node-exporter"])
+    (host,) = [each for each in hosts(api, wanted, *HOURS) if each.hostname == "rn2"]
+    hours = read_hours(api, wanted, host, DAY_S - 4 * HOUR_S, DAY_S + 3 * HOUR_S)
+    assert {hour: j for (hour, _, _), j in joules(hours).items()} == dict.fromkeys(range(-3, 3), 10.0 * HOUR_S * 7 / 6)
+    assert {(s.state, s.duration_ms) for s in hours.states} == {("recovered", 3_600_000)}
+    assert [note.split(": ")[2] for note in hours.notes][:1] == [
+        "no sample for more than six hours; what was counted is in the last six, and the hours before are missing."
+    ]
+
+
+def test_one_node_that_is_scraped_twice_does_not_hold_up_the_others(api: PrometheusApi, tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "books"), create=True)
+    wanted = Wanted("node-exporter", exporters()["node-exporter"])
+    done = ship_history(store, api, wanted, Place("par1", "FR", "0"), DAY_S, DAY_S + 24 * HOUR_S)
+    assert not done.ok
+    assert [each.split(":")[0] for each in done.conflicts] == ["rn1"]
+    shipped = {file.hostname for name in done.created if (file := parse_name(name))}
+    assert shipped == {"rn2", "twin"}
+    with pytest.raises(HistoryRefused, match="has no series of node-exporter from 2025-10-01 until 2025-10-02"):
+        ship_history(store, api, wanted, Place(), DAY_S + 9 * 24 * HOUR_S, DAY_S + 10 * 24 * HOUR_S)
 
 
 def test_a_pair_of_servers_is_told_and_not_added(api: PrometheusApi) -> None:

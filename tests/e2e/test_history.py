@@ -24,6 +24,7 @@ from tracker.books.names import parse_name
 from tracker.books.prometheus_api import PrometheusApi
 from tracker.books.schema import content_sha256, entry_rows
 from tracker.books.series_map import exporters
+from tracker.books.sites import read_sites
 from tracker.books.store import open_store
 from tracker.core.hours import COVERED, HourEntry, NodeFacts
 
@@ -171,6 +172,17 @@ def test_the_command_fills_the_lake_once(scraped: Scraped, tmp_path: Path) -> No
     again = ship(books, scraped.url)
     assert json.loads(again.stdout)["created"] == []
     assert len(json.loads(first.stdout)["created"]) == 3  # entries, coverage, emissions: one day
+
+
+def test_the_site_of_the_configuration_goes_into_the_books(scraped: Scraped, tmp_path: Path) -> None:
+    """Nodes without credentials for the books cannot say what the PUE is."""
+    config = tmp_path / "config.toml"
+    config.write_text('[site.par1]\nzone = "FR"\npue = 1.21\npue_source = "operator"\n', encoding="utf-8")
+    result = ship(tmp_path / "books", scraped.url, "--site", "par1", "--config", str(config))
+    assert result.returncode == 0, result.stderr
+    store = open_store(str(tmp_path / "books"))
+    assert read_sites(store).facts["par1"].pue[-1].permille == 1210
+    assert {(row[4], row[5]) for row in rows_of(store, "entries")} == {("par1", "FR")}
 
 
 def test_what_the_node_has_shipped_itself_stays_and_is_not_counted_twice(scraped: Scraped, tmp_path: Path) -> None:

@@ -86,5 +86,8 @@ def read_hours(api: PrometheusApi, wanted: Wanted, host: Host, start_s: int, end
     return HistoryHours(
         tuple(each for each in entries if start_s <= each.hour_s < end_s),
         tuple(each for each in states if start_s <= each.hour_s < end_s),
-        tuple(f"{host.hostname}: {text}." for text in sorted(tally.notes)),
+        tuple(
+            f"{host.hostname}: {text}{f' ({count} times)' if count > 1 else ''}."
+            for text, count in sorted(tally.notes.items())
+        ),
     )

@@ -16,7 +16,7 @@ from tracker.books.history import REACH_S, Host, Wanted, hosts, is_history, ledg
 from tracker.books.interface import BookStore
 from tracker.books.lake import SCHEMAS, rows_in
 from tracker.books.names import LakeFile, date_of, day_prefix, parse_name, select
-from tracker.books.prometheus_api import PrometheusApi
+from tracker.books.prometheus_api import HistoryRefused, PrometheusApi
 from tracker.books.shelf import DAY_S
 from tracker.books.shipping import Hours, Shipped, ship
 from tracker.core.hours import NodeFacts
@@ -60,24 +60,24 @@ def ship_history(
         # A silence that ends within the reach after this day weighs on it too.
         for host in hosts(api, wanted, day_s, day_s + DAY_S + REACH_S):
             found[host.cluster, host.hostname][day_s] = host
-    done, whole = Shipped(until_s=end_s), sum(map(len, found.values()))
-    before = 0
-    for (cluster, name), days in sorted(found.items()):
-        site, zone = place_of(api, wanted, [*days.values()][-1], end_s)
-        ledger = ledger_of(wanted.name, name, cluster)
-        node = NodeFacts(name, ledger, cluster, place.site or site, place.zone or zone, place.version)
-        reader = _Days(listed, api, wanted, node, days)
-        part = ship(
-            listed,
-            node,
-            [*days],
-            end_s,
-            reader.read,
-            check_from_s=_EVER_S,
-            tell=partial(_tell_on, tell, before, whole),
+    if not found:
+        raise HistoryRefused(
+            f"{api.name} has no series of {wanted.name} from {date_of(start_s)} until {date_of(end_s)}.",
+            "Check --exporter, --match and the days.",
         )
-        part.notes = reader.notes
-        _add(done, part)
+    done, whole, before = Shipped(until_s=end_s), sum(map(len, found.values())), 0
+    for (cluster, name), days in sorted(found.items()):
+        try:
+            site, zone = place_of(api, wanted, [*days.values()][-1], end_s)
+            ledger = ledger_of(wanted.name, name, cluster)
+            node = NodeFacts(name, ledger, cluster, place.site or site, place.zone or zone, place.version)
+            reader = _Days(listed, api, wanted, node, days)
+            on = partial(_tell_on, tell, before, whole)
+            part = ship(listed, node, [*days], end_s, reader.read, check_from_s=_EVER_S, tell=on)
+            part.notes = reader.notes
+            _add(done, part)
+        except HistoryRefused as error:  # of this node; the others are not held up
+            done.conflicts.append(f"{name}: {error}")
         before += len(days)
     tell(whole, whole)
     return done

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from tracker.core.hours import COVERED, HourEntry, HourState
 from tracker.core.model import UNATTRIBUTED, Component, GapReason, Method, Workload
 from tracker.core.rounding import apportion
-from tracker.core.telescoping import HOUR_MS, SILENCE_MS, Step, cut
+from tracker.core.telescoping import HOUR_MS, REACH_MS, SILENCE_MS, Step, cut
 from tracker.core.units import UJ_PER_J
 
 #: Doubles of up to 9 GJ tell single microjoules; a hundred larger ones of an hour stay within this.
@@ -59,6 +59,8 @@ class Tally:
         component, key = device
         if step.reason is not None:
             self.notes[f"{component} {key}: {_NOTES[step.reason]}"] += 1
+        if step.end_ms - step.start_ms > REACH_MS:
+            self.notes[f"{component} {key}: {_SILENCE}"] += 1
         state = str(step.reason or (COVERED if step.end_ms - step.start_ms <= self.silence_ms else GapReason.RECOVERED))
         for hour_s, amount, duration_ms in cut(step):
             self.whole[hour_s, component, method] += amount
@@ -78,6 +80,7 @@ class Tally:
                 time[reason] += gap_ms
 
 
+_SILENCE = "no sample for more than six hours; what was counted is in the last six, and the hours before are missing"
 _NOTES = {
     GapReason.RESET: "the counter started anew; what it had counted since its last sample is not known",
     GapReason.IMPLAUSIBLE: "a change of the counter is more than can have been used, and is not booked",

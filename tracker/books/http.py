@@ -33,14 +33,22 @@ class TooMuch(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Files, so that no secret is on a command line. ``auth_file`` has one line ``user:password``."""
+    """Files, so that no secret is on a command line. ``auth_file`` has one line ``user:password``; ``tenant`` is whose
+    series are asked for, of a server of many (Mimir, Thanos)."""
 
     token_file: Path | None = None
     auth_file: Path | None = None
     ca_file: Path | None = None
+    tenant: str = ""
 
     def headers(self) -> dict[str, str]:
         """Raises UsageError."""
+        if not self.tenant.isprintable() or not self.tenant.isascii():
+            raise UsageError("The tenant holds characters that cannot be sent.", "Mend --prometheus-tenant.")
+        tenant = {"X-Scope-OrgID": self.tenant, "THANOS-TENANT": self.tenant} if self.tenant else {}
+        return tenant | self._authorization()
+
+    def _authorization(self) -> dict[str, str]:
         if self.token_file is not None:
             return {"Authorization": f"Bearer {_secret(self.token_file)}"}
         if self.auth_file is not None:

@@ -39,6 +39,7 @@ _OPTIONS = (
     click.option("--zone", "history_zone", metavar="ZONE", help="Their grid zone [that of the site, or as they say]."),
     click.option("--prometheus-token", "history_token", type=_FILE, help="File with a bearer token."),
     click.option("--prometheus-auth", "history_auth", type=_FILE, help="File with user:password."),
+    click.option("--prometheus-tenant", "history_tenant", metavar="NAME", help="Whose series, of a server of many."),
     click.option("--prometheus-ca", "history_ca", type=_FILE, help="PEM file of certificates to trust."),
 )
 
@@ -82,7 +83,9 @@ def ship_from_prometheus(
     match = matchers_of(given["history_match"]) if given["history_match"] else ""
     wanted = Wanted(name, known[name], match, tuple(given["history_dedupe"]))
     start_s, end_s = _days(given["history_from"], given["history_to"], clock.now().wall_ns // NS_PER_S)
-    credentials = Credentials(given["history_token"], given["history_auth"], given["history_ca"])
+    credentials = Credentials(
+        given["history_token"], given["history_auth"], given["history_ca"], given["history_tenant"] or ""
+    )
     place = _place(config, given["history_site"] or "", given["history_zone"] or "")
     store = books_of(config, books)
     api = PrometheusApi(flags.url, credentials)
