@@ -23,6 +23,7 @@ COMMANDS = {
     "estimate": ("tracker.cli.estimate", "estimate", "Estimate energy and emissions from device-hours or kWh."),
     "grid": ("tracker.cli.grid", "grid", "Say what a kWh weighs and from where; read, carry and forecast factors."),
     "ship": ("tracker.cli.ship", "ship", "Put the node's closed hours into the fleet's books."),
+    "export": ("tracker.cli.export", "export_command", "Write a month's statement into files for finance."),
     "trace": ("tracker.cli.trace", "trace", "Follow a row of a statement back to what it is made of."),
     "serve": ("tracker.cli.serve", "serve", "Serve the months and their statements: the finance portal."),
     "close": ("tracker.cli.close", "close", "Review a month, close it for ever, and say what is closed."),

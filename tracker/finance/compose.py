@@ -320,6 +320,7 @@ def statement_id(statement: Statement, config: Config) -> str:
         statement.as_of_s,
         statement.software,
         [(each.name, each.size_bytes) for each in statement.inputs],
+        any(line.kind != USAGE for line in statement.rows),
         config_sha256(config),
     )
     digest = hashlib.sha256(msgspec.json.encode(made_of, order="deterministic")).hexdigest()[:16]
