@@ -13,7 +13,7 @@ from datetime import datetime, tzinfo
 from tracker.core.hours import HOUR_S
 from tracker.core.statement import Period
 
-_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 
 
 def period_of(month: str, timezone: str, zone: tzinfo) -> Period:
