@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from threading import Thread
 from urllib.parse import parse_qs
 
 import pytest
+import trustme
 
 from tests.books.past import DAY_S
 from tracker.books.http import Credentials, Http
@@ -36,7 +38,7 @@ Play = Callable[[str, Form, dict[str, str]], tuple[int, bytes, dict[str, str]]]
 
 
 @contextmanager
-def playing(play: Play) -> Iterator[str]:
+def playing(play: Play, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -55,10 +57,12 @@ def playing(play: Play) -> Iterator[str]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -208,6 +212,17 @@ def test_credentials_come_from_files_and_are_never_shown(tmp_path: Path) -> None
                 ask(url, credentials)
             assert "s3cret" not in str(caught.value)
     assert seen == ["Bearer s3cret", "Basic YWRhOnBhc3Mgd29yZA=="]
+
+
+def test_a_certificate_must_be_trusted(tmp_path: Path) -> None:
+    authority, tls = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with playing(answering(200, matrix((DAY_S + 1, "1"))), tls) as url:
+        assert "its certificate is not trusted here (--prometheus-ca names others)" in sentence(url)
+        assert ask(url, Credentials(ca_file=tmp_path / "ca.pem")) == [(DAY_MS + 1000, 1_000_000)]
+    with pytest.raises(UsageError, match="There is no"):
+        PrometheusApi("https://127.0.0.1", Credentials(ca_file=tmp_path / "none.pem"))
 
 
 def test_a_tenant_is_named() -> None:

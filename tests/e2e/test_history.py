@@ -188,7 +188,7 @@ def test_the_site_of_the_configuration_goes_into_the_books(scraped: Scraped, tmp
 def test_what_the_node_has_shipped_itself_stays_and_is_not_counted_twice(scraped: Scraped, tmp_path: Path) -> None:
     books = tmp_path / "books"
     store = open_store(str(books), create=True)
-    facts = NodeFacts("node-1", "0123456789abcdef", version="0")
+    facts = NodeFacts("node-1", "0123456789abcdef", "paris-1", version="0")  # Prometheus does not know the cluster
     own = [each for each in of_the_day(scraped.truth) if each.hour_s < DAY_S + 5 * HOUR_S]
     rows = entry_rows(facts, own)
     sha256 = content_sha256("entries", rows)

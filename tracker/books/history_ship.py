@@ -130,7 +130,9 @@ def taken_hours(store: BookStore, node: NodeFacts, date: str) -> set[tuple[int, 
     for file in select(others).files:
         content = store.read(file.name)
         rows = rows_in("entries", content, file.name) if content is not None else []
-        taken |= {(row[_HOUR], row[_COMPONENT]) for row in rows if row[_CLUSTER] == node.cluster}
+        # A node and its Prometheus need not both know the cluster; two that they name differently are two nodes.
+        here = {"", node.cluster} if node.cluster else {row[_CLUSTER] for row in rows}
+        taken |= {(row[_HOUR], row[_COMPONENT]) for row in rows if row[_CLUSTER] in here}
     return taken
 
 

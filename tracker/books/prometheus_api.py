@@ -24,7 +24,7 @@ from tracker.core.telescoping import Sample
 from tracker.core.units import MS_PER_S
 
 ATTEMPTS = 3
-_PAUSE_S = 2.0
+_PAUSE_S = 1.0
 #: So much is asked for at a time, until the server says that it is too much.
 CHUNK_S = 6 * 3600
 _SMALLEST_S = 60
