@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tracker.books.history import is_history, ledger_of
-from tracker.books.history_ship import doubled, last_final_day_s
-from tracker.books.names import LakeFile, day_start_s
+from tracker.books.history_ship import last_final_day_s
+from tracker.books.names import day_start_s
 from tracker.books.prometheus_api import HistoryRefused, Series
 from tracker.books.series import Counter, Part, join
 from tracker.books.series_map import Labels, component_of, exporters, host_of, method_of, moved_labels, workload_of
@@ -103,14 +103,6 @@ def test_the_identity_of_history_is_of_the_node_and_not_of_the_server() -> None:
     assert len(mine) == 64
     others = {ledger_of("kepler", "n1", "c"), ledger_of("kepler", "n2", ""), ledger_of("wattledger", "n1", "")}
     assert len({mine[:8], *(each[:8] for each in others)}) == 4
-
-
-def test_what_is_counted_twice_is_found_by_name() -> None:
-    """A node that ships its ledger after its hours were read from Prometheus."""
-    history = LakeFile("entries", "2025-09-22", "n1", ledger_of("wattledger", "n1", "")[:8], 0, 24, True, "0" * 16)
-    piece = LakeFile("entries", "2025-09-22", "n1", "01234567", 7, 11, False, "1" * 16)
-    another = LakeFile("entries", "2025-09-22", "n2", "01234567", 0, 24, True, "2" * 16)
-    assert [*doubled([piece, history, another])] == [(history, piece)]
 
 
 def test_a_day_is_final_six_hours_after_its_end() -> None:

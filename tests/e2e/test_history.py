@@ -185,15 +185,21 @@ def test_the_site_of_the_configuration_goes_into_the_books(scraped: Scraped, tmp
     assert {(row[4], row[5]) for row in rows_of(store, "entries")} == {("par1", "FR")}
 
 
-def test_what_the_node_has_shipped_itself_stays_and_is_not_counted_twice(scraped: Scraped, tmp_path: Path) -> None:
-    books = tmp_path / "books"
-    store = open_store(str(books), create=True)
+def ship_some_directly(store: BookStore, truth: Truth) -> NodeFacts:
+    """The first five hours of the day, as the node itself ships them."""
     facts = NodeFacts("node-1", "0123456789abcdef", "paris-1", version="0")  # Prometheus does not know the cluster
-    own = [each for each in of_the_day(scraped.truth) if each.hour_s < DAY_S + 5 * HOUR_S]
+    own = [each for each in of_the_day(truth) if each.hour_s < DAY_S + 5 * HOUR_S]
     rows = entry_rows(facts, own)
     sha256 = content_sha256("entries", rows)
     file = file_for("entries", facts, DAY_S, DAY_S + 5 * HOUR_S, sha256)
     store.create(file.name, to_parquet("entries", facts, rows, sha256))
+    return facts
+
+
+def test_what_the_node_has_shipped_itself_stays_and_is_not_counted_twice(scraped: Scraped, tmp_path: Path) -> None:
+    books = tmp_path / "books"
+    store = open_store(str(books), create=True)
+    facts = ship_some_directly(store, scraped.truth)
     result = ship(books, scraped.url)
     assert result.returncode == 0, result.stderr
     assert "are in the books already" in result.stderr
@@ -202,6 +208,22 @@ def test_what_the_node_has_shipped_itself_stays_and_is_not_counted_twice(scraped
     mine = {int(str(hour_s)) for hour_s, ledger in hours if ledger != facts.ledger}
     assert min(mine) == DAY_S + 5 * HOUR_S
     assert all(parse_name(name) for name, _ in store.names("entries/"))
+
+
+def test_what_the_node_ships_later_is_told_and_can_be_mended(scraped: Scraped, tmp_path: Path) -> None:
+    books = tmp_path / "books"
+    assert ship(books, scraped.url).returncode == 0
+    store = open_store(str(books))
+    history = [name for name, _ in store.names() if parse_name(name)]
+    ship_some_directly(store, scraped.truth)
+    again = ship(books, scraped.url)
+    assert again.returncode == 1
+    assert "node-1: 5 hours of 2025-09-22 are in the books twice" in again.stderr
+    for name in history:
+        store.remove(name)
+    assert ship(books, scraped.url).returncode == 0
+    whole_uj = sum(int(str(row[-3])) for row in rows_of(store, "entries"))
+    assert abs(whole_uj - sum(energy(of_the_day(scraped.truth)).values())) < 1_000
 
 
 def test_an_address_that_is_no_prometheus_is_one_sentence(tmp_path: Path) -> None:

@@ -7,14 +7,14 @@ stays; nothing is counted twice, whoever comes first.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tracker.books.history import REACH_S, Host, Wanted, hosts, is_history, ledger_of, place_of, read_hours
+from tracker.books.history import REACH_S, Host, Wanted, hosts, ledger_of, place_of, read_hours
 from tracker.books.interface import BookStore
-from tracker.books.lake import SCHEMAS, rows_in
+from tracker.books.lake import SCHEMAS, Row, rows_in
 from tracker.books.names import LakeFile, date_of, day_prefix, parse_name, select
 from tracker.books.prometheus_api import HistoryRefused, PrometheusApi
 from tracker.books.shelf import DAY_S
@@ -75,6 +75,7 @@ def ship_history(
             on = partial(_tell_on, tell, before, whole)
             part = ship(listed, node, [*days], end_s, reader.read, check_from_s=_EVER_S, tell=on)
             part.notes = reader.notes
+            part.conflicts += filter(None, (counted_twice(listed, node, date_of(day_s)) for day_s in days))
             _add(done, part)
         except HistoryRefused as error:  # of this node; the others are not held up
             done.conflicts.append(f"{name}: {error}")
@@ -124,29 +125,42 @@ class _Days:
 
 def taken_hours(store: BookStore, node: NodeFacts, date: str) -> set[tuple[int, str]]:
     """(hour_s, component) that another ledger of this node has entries of."""
-    listed = (parse_name(name, size) for name, size in store.names(day_prefix("entries", date)))
-    others = [file for file in listed if file and file.hostname == node.hostname and file.ledger != node.ledger[:8]]
     taken: set[tuple[int, str]] = set()
-    for file in select(others).files:
-        content = store.read(file.name)
-        rows = rows_in("entries", content, file.name) if content is not None else []
+    for file in select(_files(store, node, date, own=False)).files:
+        rows = _rows(store, file)
         # A node and its Prometheus need not both know the cluster; two that they name differently are two nodes.
         here = {"", node.cluster} if node.cluster else {row[_CLUSTER] for row in rows}
         taken |= {(row[_HOUR], row[_COMPONENT]) for row in rows if row[_CLUSTER] in here}
     return taken
 
 
-def doubled(files: Iterable[LakeFile]) -> Iterator[tuple[LakeFile, LakeFile]]:
-    """Pairs (read from Prometheus, shipped by the node) about hours of one node: the node shipped after its hours had
-    been read from Prometheus. Of these hours what the node shipped is to be counted, by component."""
-    of_day: dict[tuple[str, str, str], list[LakeFile]] = defaultdict(list)
-    for file in sorted(files):
-        of_day[file.kind, file.date, file.hostname].append(file)
-    for group in of_day.values():
-        own = [file for file in group if not is_history(file.ledger)]
-        for file in group:
-            if is_history(file.ledger):
-                yield from ((file, each) for each in own if each.from_h < file.to_h and file.from_h < each.to_h)
+def counted_twice(store: BookStore, node: NodeFacts, date: str) -> str:
+    """A sentence, if the node has shipped hours itself after they had been read from Prometheus; else ""."""
+    taken = taken_hours(store, node, date)
+    files = _files(store, node, date, own=True) if taken else []
+    own = {(row[_HOUR], row[_COMPONENT]) for file in files for row in _rows(store, file)}
+    twice = {hour_s for hour_s, _ in own & taken}
+    if not twice:
+        return ""
+    names = ", ".join(file.name for file in files)
+    return (
+        f"{node.hostname}: {len(twice)} hours of {date} are in the books twice, read from Prometheus first and shipped "
+        f"by the node or read from another exporter later. Move {names} and its coverage out of the books and run "
+        "this again: it then leaves out those hours."
+    )
+
+
+def _files(store: BookStore, node: NodeFacts, date: str, *, own: bool) -> list[LakeFile]:
+    """Entries of this node's hostname, of this ledger or of the others."""
+    listed = (parse_name(name, size) for name, size in store.names(day_prefix("entries", date)))
+    return [
+        file for file in listed if file and file.hostname == node.hostname and (file.ledger == node.ledger[:8]) is own
+    ]
+
+
+def _rows(store: BookStore, file: LakeFile) -> list[Row]:
+    content = store.read(file.name)
+    return rows_in("entries", content, file.name) if content is not None else []
 
 
 class _Listed(BookStore):
