@@ -1,0 +1,109 @@
+"""A page: identity, variables, links and layout. Panels flow from left to right and wrap; places are never typed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import (
+    Dashboard,
+    DashboardCursorSync,
+    DashboardLinkType,
+    GridPos,
+    Panel,
+    RowPanel,
+)
+
+from dashboards.build.style import TAG
+from dashboards.build.variables import Variable
+
+COLUMNS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A titled row of panels; a ``folded`` one is opened by the reader and asks nothing before."""
+
+    title: str
+    panels: Sequence[Panel]
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A dashboard. Its uid is ``wattledger-<name>`` for ever: people keep links to it."""
+
+    name: str
+    title: str
+    purpose: str
+    variables: Sequence[Variable]
+    bands: Sequence[Band]
+    since: str = "now-6h"
+    until: str = "now"
+    refresh: str = "1m"
+
+    @property
+    def uid(self) -> str:
+        return f"{TAG}-{self.name}"
+
+
+def link(name: str, **choices: str) -> str:
+    """A link to another of our dashboards that keeps the time range and the data source and chooses by ``choices``
+    (variable=value, where a value may be Grafana's ``${__data.fields["..."]}``)."""
+    chosen = "".join(f"&var-{variable}={value}" for variable, value in choices.items())
+    return f"/d/{TAG}-{name}?${{__url_time_range}}&${{datasource:queryparam}}{chosen}"
+
+
+def to_json(page: Page) -> str:
+    return JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(assemble(page)) + "\n"
+
+
+def assemble(page: Page) -> Dashboard:
+    board = build.Dashboard(page.title).uid(page.uid).description(page.purpose).tags([TAG]).editable()
+    board.time(page.since, page.until).timezone("browser").refresh(page.refresh).tooltip(DashboardCursorSync.CROSSHAIR)
+    board.version(1)
+    board.variables(list(page.variables))
+    others = build.DashboardLink("wattledger").type(DashboardLinkType.DASHBOARDS).tags([TAG]).as_dropdown(False)
+    board.link(others.include_vars(True).keep_time(True).icon("external link").target_blank(False))
+    built = board.build()
+    built.panels = _laid_out(page.bands)
+    return built
+
+
+def _laid_out(bands: Sequence[Band]) -> list[Panel | RowPanel]:
+    placed: list[Panel | RowPanel] = []
+    number, y = 1, 0
+    for band in bands:
+        row = build.Row(band.title).collapsed(band.folded).id(number).build()
+        row.grid_pos = GridPos(x=0, y=y, w=COLUMNS, h=1)
+        placed.append(row)
+        number, y = number + 1, y + 1
+        bottom = _flow(band.panels, number, y)
+        number += len(band.panels)
+        if band.folded:
+            row.panels = list(band.panels)
+        else:
+            placed.extend(band.panels)
+            y = bottom
+    return placed
+
+
+def _flow(panels: Sequence[Panel], number: int, y: int) -> int:
+    """Gives each panel its number and place from line ``y`` down; returns the first free line."""
+    x = tallest = 0
+    for panel in panels:
+        w, h = _size(panel)
+        if x + w > COLUMNS:
+            x, y, tallest = 0, y + tallest, 0
+        panel.id_val = number
+        panel.grid_pos = GridPos(x=x, y=y, w=w, h=h)
+        number, x, tallest = number + 1, x + w, max(tallest, h)
+    return y + tallest
+
+
+def _size(panel: Panel) -> tuple[int, int]:
+    if panel.grid_pos is None:
+        raise ValueError(f"the panel {panel.title!r} has no size: build it with dashboards.build.panels")
+    return panel.grid_pos.w, panel.grid_pos.h

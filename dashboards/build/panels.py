@@ -1,0 +1,220 @@
+"""The four stock panels of the dashboards. Whoever adds a panel says what it means and what its unit is."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models.common import (
+    BarGaugeDisplayMode,
+    BarGaugeNamePlacement,
+    BarGaugeValueMode,
+    BigValueColorMode,
+    BigValueGraphMode,
+    BigValueTextMode,
+    LegendDisplayMode,
+    LegendPlacement,
+    LineInterpolation,
+    SortOrder,
+    StackingMode,
+    TooltipDisplayMode,
+    VisibilityMode,
+    VizOrientation,
+)
+from grafana_foundation_sdk.models.dashboard import (
+    DataTransformerConfig,
+    DynamicConfigValue,
+    FieldColorModeId,
+    Panel,
+    Threshold,
+    ThresholdsMode,
+)
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+from dashboards.build.style import COLOURS, DATASOURCE, GOOD, TEXT
+
+PanelBuilder = Builder[Panel]
+#: (from this value on, this colour), the first from minus infinity: (None, "green").
+Steps = tuple[tuple[float | None, str], ...]
+NEUTRAL: Steps = ((None, "text"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One PromQL expression and the name of its series, with labels as {{label}}. For one series a ``str`` will do."""
+
+    expr: str
+    legend: str = "__auto"
+
+
+Queries = str | Query | Sequence[Query]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a panel looks where it differs from the rest.
+
+    ``span`` and ``height`` are in Grafana's grid of 24 columns; ``since`` is a time of its own ("now/M": this month);
+    ``empty`` is what a reader sees when there is nothing to show, which is not 0.
+    """
+
+    unit: str
+    empty: str
+    span: int = 4
+    height: int = 4
+    decimals: int | None = None
+    lowest: float | None = 0
+    highest: float | None = None
+    steps: Steps = NEUTRAL
+    since: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One query of a table: its expression must keep exactly the labels of the table. ``steps`` colour the text."""
+
+    title: str
+    expr: str
+    unit: str
+    decimals: int | None = None
+    steps: Steps = ()
+
+
+def number(
+    title: str, description: str, query: Queries, look: Look, *, now: bool = False, names: bool = False
+) -> Panel:
+    """A big number: the last value with its course behind it, or (``now``) one instant query; ``names`` shows legends
+    in place of values."""
+    panel = stat.Panel()
+    _frame(panel, title, description, look)
+    _ask(panel, query, instant=now or names)
+    panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
+    panel.graph_mode(BigValueGraphMode.NONE if now or names else BigValueGraphMode.AREA)
+    panel.color_mode(BigValueColorMode.VALUE)
+    panel.text_mode(BigValueTextMode.NAME if names else BigValueTextMode.AUTO)
+    panel.wide_layout(True)
+    panel.orientation(VizOrientation.AUTO)
+    return panel.build()
+
+
+def lines(
+    title: str, description: str, query: Queries, look: Look, *, stacked: bool = False, table_legend: bool = False
+) -> Panel:
+    """A course over time. ``stacked`` only for parts that add up to something; a gap stays a gap."""
+    panel = timeseries.Panel()
+    _frame(panel, title, description, look)
+    _ask(panel, query, instant=False)
+    panel.line_interpolation(LineInterpolation.LINEAR).line_width(1).show_points(VisibilityMode.NEVER)
+    panel.fill_opacity(30 if stacked else 8).span_nulls(False)
+    panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL if stacked else StackingMode.NONE).group("A"))
+    panel.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
+    legend = common.VizLegendOptions().show_legend(True).placement(LegendPlacement.BOTTOM)
+    if table_legend:
+        legend.display_mode(LegendDisplayMode.TABLE).placement(LegendPlacement.RIGHT).calcs(["mean", "max"])
+    else:
+        legend.display_mode(LegendDisplayMode.LIST).calcs([])
+    panel.legend(legend)
+    panel.color_scheme(build.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
+    for name, colour in COLOURS.items():
+        panel.override_by_name(name, [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": colour})])
+    return panel.build()
+
+
+def bars(title: str, description: str, query: Queries, look: Look) -> Panel:
+    """A ranking: one instant query, one bar for each series."""
+    panel = bargauge.Panel()
+    _frame(panel, title, description, look if look.steps != NEUTRAL else replace(look, steps=((None, GOOD),)))
+    _ask(panel, query, instant=True)
+    panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
+    panel.orientation(VizOrientation.HORIZONTAL).display_mode(BarGaugeDisplayMode.BASIC)
+    panel.value_mode(BarGaugeValueMode.TEXT).name_placement(BarGaugeNamePlacement.AUTO).show_unfilled(True)
+    return panel.build()
+
+
+def rows(
+    title: str,
+    description: str,
+    columns: Sequence[Column],
+    look: Look,
+    *,
+    labels: dict[str, str],
+    links: dict[str, tuple[str, str]] | None = None,
+    sort: str = "",
+) -> Panel:
+    """A table of instant queries, joined by their labels.
+
+    ``labels``: label -> title of its column, in order; other labels are hidden. ``links``: title of a column -> (text,
+    URL). ``sort``: the column that comes first, largest first.
+    """
+    panel = table.Panel()
+    _frame(panel, title, description, replace(look, unit=TEXT))
+    queries = [Query(column.expr) for column in columns]
+    _ask(panel, queries, instant=True, table_format=True)
+    panel.show_header(True).filterable(True)
+    values = [f"Value #{ref}" if len(columns) > 1 else "Value" for ref in _refs(len(columns))]
+    names = {**labels, **dict(zip(values, (column.title for column in columns), strict=True))}
+    panel.with_transformation(DataTransformerConfig("filterFieldsByName", options={"include": {"names": [*names]}}))
+    panel.with_transformation(DataTransformerConfig("merge", options={}))
+    order = {name: place for place, name in enumerate(names)}
+    panel.with_transformation(
+        DataTransformerConfig("organize", options={"excludeByName": {}, "indexByName": order, "renameByName": names})
+    )
+    for column in columns:
+        panel.override_by_name(column.title, _column_look(column))
+    for column_title, (text, url) in (links or {}).items():
+        panel.override_by_name(column_title, [DynamicConfigValue("links", [{"title": text, "url": url}])])
+    if sort:
+        panel.sort_by([common.TableSortByFieldState().display_name(sort).desc(True)])
+    return panel.build()
+
+
+def _column_look(column: Column) -> list[DynamicConfigValue]:
+    look = [DynamicConfigValue("unit", column.unit)]
+    if column.decimals is not None:
+        look.append(DynamicConfigValue("decimals", column.decimals))
+    if column.steps:
+        steps = [{"value": value, "color": colour} for value, colour in column.steps]
+        look.append(DynamicConfigValue("thresholds", {"mode": "absolute", "steps": steps}))
+        look.append(DynamicConfigValue("color", {"mode": "thresholds"}))
+        look.append(DynamicConfigValue("custom.cellOptions", {"type": "color-text"}))
+    return look
+
+
+_Any = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel
+
+
+def _frame(panel: _Any, title: str, description: str, look: Look) -> None:
+    """What every panel has: its words, its place in the grid, its unit and what it says when it has nothing to say."""
+    panel.title(title).description(description).datasource(DATASOURCE)
+    panel.span(look.span).height(look.height)
+    panel.unit(look.unit).no_value(look.empty)
+    if look.decimals is not None:
+        panel.decimals(look.decimals)
+    if look.lowest is not None and look.unit != TEXT:
+        panel.min(look.lowest)
+    if look.highest is not None:
+        panel.max(look.highest)
+    steps = [Threshold(value, colour) for value, colour in look.steps]
+    panel.thresholds(build.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
+    panel.color_scheme(build.FieldColor().mode(FieldColorModeId.THRESHOLDS))
+    if look.since:
+        panel.time_from(look.since)
+
+
+def _ask(panel: _Any, query: Queries, *, instant: bool, table_format: bool = False) -> None:
+    if isinstance(query, str):
+        query = Query(query)
+    queries = [query] if isinstance(query, Query) else query
+    for ref, each in zip(_refs(len(queries)), queries, strict=True):
+        target = prometheus.Dataquery().expr(each.expr).legend_format(each.legend).ref_id(ref).datasource(DATASOURCE)
+        target = target.instant() if instant else target.range()
+        target.format(PromQueryFormat.TABLE if table_format else PromQueryFormat.TIME_SERIES)
+        panel.with_target(target)
+
+
+def _refs(count: int) -> str:
+    return string.ascii_uppercase[:count]

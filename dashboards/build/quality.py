@@ -1,0 +1,107 @@
+"""The strip that says how good the numbers above it are. Every dashboard has it."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.models.dashboard import Panel
+
+from dashboards.build.page import Band
+from dashboards.build.panels import Look, Query, Steps, number
+from dashboards.build.style import AGE, BAD, DOUBTFUL, GOOD, NODE, PLACE, SHARE, TEXT, by_host, rate, share
+
+_ENERGY = "wattledger_workload_energy_joules_total"
+_MORE_IS_BETTER: Steps = ((None, BAD), (0.9, DOUBTFUL), (0.99, GOOD))
+_LESS_IS_BETTER: Steps = ((None, GOOD), (0.05, DOUBTFUL), (0.2, BAD))
+_LOCATION = f'{PLACE},basis="location"'
+_YEAR_S = 366 * 86400
+
+
+def strip(selector: str = NODE) -> Band:
+    """Measured share, coverage, unattributed share, tier and age of the factor. ``selector`` is that of the energy on
+    the dashboard: ``WORK`` where owners can be chosen. Coverage, the unattributed share and factors have no owner."""
+    return Band(
+        "How good these numbers are",
+        [_measured(selector), _coverage(), _unattributed(), _factor(), _age()],
+    )
+
+
+def measured(selector: str, by: str = "") -> str:
+    """Share of energy that a sensor read; the rest was modelled or, on a demo node, simulated."""
+    return share(rate(_ENERGY, f'{selector},method="measured"', by), rate(_ENERGY, selector, by))
+
+
+def coverage() -> str:
+    """Share of device time with a reading, over the time range, of the nodes that report."""
+    gaps = by_host("increase(wattledger_gap_seconds_total[$__range])")
+    devices = f"count(wattledger_device_info{{{NODE}}})"
+    return f"clamp_min(1 - {share(f'sum({gaps}) / $__range_s', devices)}, 0)"
+
+
+def unattributed(by: str = "") -> str:
+    """Share of energy whose user could not be observed."""
+    return share(rate(_ENERGY, f'{NODE},kind="unattributed"', by), rate(_ENERGY, NODE, by))
+
+
+def factors() -> str:
+    """One series for each grid factor in use."""
+    return f"group by (zone,tier,factor_type,provider) (wattledger_grid_intensity_grams_per_kwh{{{_LOCATION}}})"
+
+
+def factor_age() -> str:
+    """Seconds since the start of the time that the oldest factor in use describes."""
+    return f"time() - min(wattledger_grid_intensity_timestamp_seconds{{{_LOCATION}}})"
+
+
+def _measured(selector: str) -> Panel:
+    return number(
+        "Measured",
+        "Energy that a sensor measured, over all energy of the selection. The rest is modelled (or simulated, on a "
+        "demo node) and is marked so on every series by the label `method`.",
+        measured(selector),
+        Look(SHARE, "no energy here", span=4, highest=1, decimals=1, steps=_MORE_IS_BETTER),
+        now=True,
+    )
+
+
+def _coverage() -> Panel:
+    return number(
+        "Coverage",
+        "Device time with a reading, over all device time of the time range, for the nodes that report. Time without a "
+        "reading is never counted as 0 W: the fleet dashboard lists the gaps and who does not report at all.",
+        coverage(),
+        Look(SHARE, "no device here", span=4, highest=1, decimals=2, steps=_MORE_IS_BETTER),
+        now=True,
+    )
+
+
+def _unattributed() -> Panel:
+    return number(
+        "Unattributed",
+        "Energy whose user could not be observed, over all energy of the chosen nodes. It is charged to no team. "
+        "`wattledger check` says what is missing.",
+        unattributed(),
+        Look(SHARE, "no energy here", span=4, highest=1, decimals=1, steps=_LESS_IS_BETTER),
+        now=True,
+    )
+
+
+def _factor() -> Panel:
+    return number(
+        "Grid factor: zone, tier and source",
+        "The location-based factor that weighs each joule now. Tier 1 is measured by the grid, 2 estimated for "
+        "the hour, 3 a yearly value in the shape of hours, 4 an official yearly value, 5 a generic one, 6 the world's"
+        ", which closes no month.",
+        Query(factors(), "{{zone}}: tier {{tier}}, {{provider}}"),
+        Look(TEXT, "no factor: nothing is weighed", span=8),
+        names=True,
+    )
+
+
+def _age() -> Panel:
+    return number(
+        "Age of the factor",
+        "Time since the start of what the oldest factor in use describes. A yearly factor is one to three years old by "
+        "nature (tiers 4 and 5); an hourly one that is older than a few hours is stale.",
+        factor_age(),
+        Look(AGE, "no factor", span=4, steps=((None, GOOD), (3 * _YEAR_S, DOUBTFUL), (5 * _YEAR_S, BAD))),
+        now=True,
+    )
