@@ -68,7 +68,7 @@ def test_a_midnight_that_clocks_skip_begins_with_the_first_instant_after_it() ->
     assert list(days.values()).count("2026-03-08") == 23
 
 
-@pytest.mark.parametrize("text", ["2026-13", "2026-00", "2026-1", "0000-01", "26-10", "2026-10-01", "", "\u0662\u0660\u0662\u0666-10"])
+@pytest.mark.parametrize("text", ["2026-13", "2026-00", "2026-1", "0000-01", "26-10", "2026-10-01", "", "202\u0666-10"])
 def test_what_is_no_month_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no month"):
         period_of(text, "UTC", UTC)

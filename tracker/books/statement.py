@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tracker.books.dimensions import OF_PLACES, OF_ROWS, REMAINDER, Wanted
-from tracker.books.interface import BooksDamaged
+from tracker.books.interface import BooksDamaged, BooksUnavailable
 from tracker.books.lake import SCHEMAS, damaged, scan
 from tracker.books.sums import SELECT, RowSums, Sums
 from tracker.core.statement import Period
@@ -54,6 +54,8 @@ class MonthQuery:
 
         self._error: type[Exception] = duckdb.Error
         self._mismatch: type[Exception] = duckdb.InvalidInputException
+        self._too_large: type[Exception] = duckdb.OutOfMemoryException
+        self._memory_mib, self._folder = memory_mib, folder
         self._connection = duckdb.connect()
         self.execute(f"SET memory_limit = '{memory_mib}MiB'")
         self._connection.execute("SET temp_directory = $1", [str(folder)])
@@ -71,7 +73,14 @@ class MonthQuery:
         self._connection.close()
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> Any:
-        return self._connection.execute(sql, list(values))
+        """Raises BooksUnavailable when memory or the disk to spill to is used up."""
+        try:
+            return self._connection.execute(sql, list(values))
+        except self._too_large as error:
+            raise BooksUnavailable(
+                f"The month does not fit into {self._memory_mib} MiB of memory and the disk at {self._folder}.",
+                "Raise books.memory_mib, or free space there (TMPDIR says where).",
+            ) from error
 
     def scan(self, sql: str, values: Sequence[object], kind: str, paths: Sequence[Path]) -> None:
         """Run SQL that reads files of the lake as the table ``{files}``. Raises BooksDamaged, which names the file.
