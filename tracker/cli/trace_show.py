@@ -135,6 +135,8 @@ def _factors(factors: Sequence[FactorDetail], shown: int | None) -> Iterator[str
         yield f"    {since}{f', answer sha256 {each.raw_sha256}' if each.raw_sha256 else ''}"
         for former in each.former:
             yield f"    took the place of {former.value} {former.unit}, known since {utc(former.recorded_at_s)}"
+        for later in each.later:
+            yield f"    superseded by {later.value} {later.unit}, known since {utc(later.recorded_at_s)}: not used here"
         for note in each.notes:
             yield f"    {note}"
     if shown is not None and len(factors) > shown:

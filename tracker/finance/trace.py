@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tracker.books.coverage import read_presence
 from tracker.books.dimensions import Wanted
+from tracker.books.finding import utc
 from tracker.books.interface import BookStore
 from tracker.books.names import LakeFile, parse_name, prefixes, select
 from tracker.books.rows import TOTAL, lines_of, merged
@@ -179,7 +180,7 @@ def _traced(case: Case, whole: BookStore, row: str, query: MonthQuery, *, each_h
         bases=_bases(hours, weighing),
         makings=tuple(ask.makings()),
         sites=_sites(hours, weighing),
-        factors=factor_details(hours, weighing, histories(case.store, case.as_of_s)),
+        factors=factor_details(hours, weighing, histories(whole), case.as_of_s),
         entries=tuple(entries),
         live=live,
         policy=_policy(case),
@@ -285,6 +286,10 @@ def _policy(case: Case) -> tuple[tuple[str, str], ...]:
     return (
         ("Period", f"{case.period.month} in {case.period.timezone}: hours that start in it."),
         ("Location-based", f"location_kgco2e is the {case.method} figure (accounting.location_factor)."),
-        ("Known as of", str(case.as_of_s)),
+        ("Known as of", f"{utc(case.as_of_s)}: nothing that was recorded later weighs anything."),
+        (
+            "Scope",
+            "By who controls the hardware (site.<name>.control); billing inside a group moves no scope.",
+        ),
         ("Rounding", "Each column is rounded once; rows by largest remainder, so that they add up to the total."),
     )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from tracker.books.factorfiles import read_factors
+from tracker.books.factorfiles import factor_files
 from tracker.books.interface import BookStore
 from tracker.books.trace import HourSum
+from tracker.core.errors import WattledgerError
 from tracker.core.factors import Choice, FactorRow
-from tracker.core.known import FactorRecord, same_content
+from tracker.core.known import FactorRecord
 from tracker.finance.factors import Answer
 from tracker.finance.uses import flags_of
 from tracker.finance.weights import Weighing, ZoneWeight
@@ -20,8 +22,8 @@ TARIFF = "tariff (books.tariffs)"
 
 
 @dataclass(frozen=True, slots=True)
-class Former:
-    """A value that was known before."""
+class OtherValue:
+    """Another value of the same factor_id, and since when it is known."""
 
     value: str
     unit: str
@@ -52,7 +54,8 @@ class FactorDetail:
     raw_sha256: str
     hours: int
     first_s: int
-    former: tuple[Former, ...] = ()
+    former: tuple[OtherValue, ...] = ()  # what it took the place of, the newest first
+    later: tuple[OtherValue, ...] = ()  # what took its place after the statement's time of knowledge
     notes: tuple[str, ...] = ()
 
 
@@ -83,9 +86,10 @@ def _ids(answers: Iterable[Answer]) -> tuple[str, ...]:
 
 
 def factor_details(
-    hours: Sequence[HourSum], weighing: Weighing, known: Mapping[str, Sequence[FactorRecord]]
+    hours: Sequence[HourSum], weighing: Weighing, known: Mapping[str, Sequence[FactorRecord]], as_of_s: int
 ) -> tuple[FactorDetail, ...]:
-    """Every factor and instrument that has a part in the row, in the order of basis, zone and time."""
+    """Every factor and instrument that has a part in the row, in the order of basis, zone and time. ``known``: all
+    records of the books, by factor_id; ``as_of_s``: what is younger was not used."""
     seen: dict[tuple[str, str, str], list[int]] = {}
     found: dict[tuple[str, str, str], tuple[FactorRow, tuple[str, ...]]] = {}
     claims: dict[tuple[str, str, str], list[int]] = {}
@@ -98,7 +102,8 @@ def factor_details(
         for cover in weighing.markets.covered.get((each.zone, each.hour_s), ()):
             claims.setdefault(("market", each.zone, cover.key), []).append(each.hour_s)
     details = [
-        _detail(key, *found[key], sorted(set(those)), weighing, known.get(key[2], ())) for key, those in seen.items()
+        _with_history(_detail(key, *found[key], sorted(set(those)), weighing), known.get(key[2], ()), as_of_s)
+        for key, those in seen.items()
     ]
     details += [_claim(key, sorted(set(those)), weighing) for key, those in claims.items()]
     return tuple(sorted(details, key=lambda one: (one.basis, one.zone, one.first_s, one.factor_id)))
@@ -126,7 +131,6 @@ def _detail(
     notes: tuple[str, ...],
     hours_s: Sequence[int],
     weighing: Weighing,
-    records: Sequence[FactorRecord],
 ) -> FactorDetail:
     return FactorDetail(
         basis=key[0],
@@ -148,22 +152,21 @@ def _detail(
         raw_sha256=row.origin.raw_sha256,
         hours=len(hours_s),
         first_s=hours_s[0],
-        former=_former(row, records),
         notes=tuple(dict.fromkeys(notes)),
     )
 
 
-def _former(row: FactorRow, records: Sequence[FactorRecord]) -> tuple[Former, ...]:
-    """Other values of it that were recorded earlier, the newest first."""
-    since_s = max((each.recorded_at_s for each in records if same_content(each.row, row)), default=None)
-    if since_s is None:
-        return ()
-    former = (
-        Former(each.row.value_printed, each.row.unit_printed, each.recorded_at_s)
-        for each in records
-        if each.recorded_at_s <= since_s and not same_content(each.row, row)
-    )
-    return tuple(sorted(dict.fromkeys(former), key=lambda one: (-one.recorded_at_s, one.value)))
+def _with_history(detail: FactorDetail, records: Sequence[FactorRecord], as_of_s: int) -> FactorDetail:
+    """With the other values of its records before and after ``as_of_s``, each when it was first known."""
+    since_s: dict[tuple[str, str], int] = {}
+    for each in records:
+        value = (each.row.value_printed, each.row.unit_printed)
+        since_s[value] = min(each.recorded_at_s, since_s.get(value, each.recorded_at_s))
+    since_s.pop((detail.value, detail.unit), None)
+    others = [OtherValue(value, unit, at_s) for (value, unit), at_s in since_s.items()]
+    others.sort(key=lambda one: (-one.recorded_at_s, one.value))
+    former = tuple(one for one in others if one.recorded_at_s <= as_of_s)
+    return replace(detail, former=former, later=tuple(one for one in others if one.recorded_at_s > as_of_s))
 
 
 def _claim(key: tuple[str, str, str], hours_s: Sequence[int], weighing: Weighing) -> FactorDetail:
@@ -192,11 +195,11 @@ def _claim(key: tuple[str, str, str], hours_s: Sequence[int], weighing: Weighing
     )
 
 
-def histories(store: BookStore, as_of_s: int) -> dict[str, list[FactorRecord]]:
-    """Every record of the books that was known then, by factor_id."""
+def histories(store: BookStore) -> dict[str, list[FactorRecord]]:
+    """Every record of the books, by factor_id. What is damaged is left out: it says nothing about the row."""
     found: dict[str, list[FactorRecord]] = {}
-    for name, content in read_factors(store):
-        for record in parse_bundle(content, name):
-            if record.recorded_at_s <= as_of_s:
+    for name in factor_files(store):
+        with suppress(WattledgerError):
+            for record in parse_bundle(store.read(name) or b"", name):
                 found.setdefault(record.row.factor_id, []).append(record)
     return found
