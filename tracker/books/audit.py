@@ -56,8 +56,10 @@ def audit_lake(
     with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
         import duckdb  # noqa: PLC0415 - 60 MB that only commands of the books need
 
-        with duckdb.connect(str(Path(folder) / "audit.db")) as connection:
+        with duckdb.connect() as connection:
             connection.execute("SET memory_limit = '512MiB'")
+            connection.execute("SET temp_directory = $1", [folder])
+            connection.execute("SET threads = 1")  # files are small: more threads only wait for one another
             prepare(connection)
             reader = Reader(store, connection, Path(folder))
             findings += _by_day(reader, files, as_of_s, tell)

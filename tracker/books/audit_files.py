@@ -24,11 +24,6 @@ _AGAIN = (
     "Move it out of the books and ship its hours again from {host}: wattledger ship. "
     "If a closed month was made from it, restore it from a copy of the books instead."
 )
-_SANE = {
-    "entries": "energy_uj < 0 OR idle_uj < 0 OR idle_uj > energy_uj OR held_ms < 0",
-    "coverage": "duration_ms < 0",
-    "emissions": "emissions_ug < 0 OR pue_permille < 1000",
-}
 
 
 @dataclass(slots=True)
@@ -69,28 +64,54 @@ class Reader:
 def _checked(connection: Any, file: LakeFile, path: Path) -> Iterator[BooksFinding]:
     import duckdb  # noqa: PLC0415 - 60 MB that only commands of the books need
 
-    connection.execute("DROP TABLE IF EXISTS part")
     try:
         about = _about(connection, path)
         newer = _newer(file.kind, about.get("wattledger.schema", ""))
         if newer:
             yield BooksFinding(Level.FAIL, "schema", file.name, newer, "Verify with a newer wattledger.")
             return
-        columns = ", ".join(_column(name, kind_of) for name, kind_of in SCHEMAS[file.kind])
-        select = f"SELECT {columns} FROM {scan(file.kind, [path])}"  # noqa: S608 - names of the schema, a path of ours
-        connection.execute(f"CREATE TEMP TABLE part AS {select}")
-        empty = " OR ".join(f'"{name}" IS NULL' for name, _ in SCHEMAS[file.kind])
-        empty_rows = connection.execute(f"SELECT count(*) FROM part WHERE {empty}").fetchone()[0]  # noqa: S608 - ditto
+        read = f"SELECT {_COLUMNS[file.kind]} FROM {scan(file.kind, [path])}"  # noqa: S608 - the schema's names
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE part AS {read}")
+        sound = [file.start_s, file.end_s, HOUR_S, file.hostname, file.ledger]
+        nulls, strange, others, impossible = connection.execute(_SOUND[file.kind], sound).fetchone()
         rows = connection.execute("SELECT * FROM part").fetchall()
     except duckdb.Error as error:
         first = str(error).replace(str(path), "the file").strip().splitlines()[0][:160]
         yield _broken(file, "damaged", f"It is truncated or was altered and cannot be read ({first}).")
         return
-    if empty_rows:
-        yield _broken(file, "altered", f"{empty_rows} rows lack a quantity: no such file was shipped.")
+    if nulls:
+        yield _broken(file, "altered", f"{nulls} rows lack a quantity: no such file was shipped.")
         return
     yield from _as_shipped(file, content_sha256(file.kind, rows), about.get("wattledger.rows_sha256", ""))
-    yield from _as_named(connection, file)
+    if strange:
+        hours = some(utc(hour_s) for hour_s in strange)
+        yield _broken(file, "hours", f"It has hours that are not of its name: {hours}.")
+    if others:
+        yield _broken(file, "node", f"It has rows of another node: {some(others)}.")
+    if impossible:
+        yield _broken(file, "quantities", f"{impossible} rows have a quantity below 0, or parts above their whole.")
+
+
+def _column(name: str, kind_of: str) -> str:
+    """Texts that an older file lacks are empty, as for every reader of the lake."""
+    return f'coalesce("{name}", \'\') AS "{name}"' if kind_of == "VARCHAR" else f'"{name}"'
+
+
+#: What cannot be: a quantity below 0, or a part above its whole.
+_INSANE = {
+    "entries": "energy_uj < 0 OR idle_uj < 0 OR idle_uj > energy_uj OR held_ms < 0",
+    "coverage": "duration_ms < 0",
+    "emissions": "emissions_ug < 0 OR pue_permille < 1000",
+}
+_COLUMNS = {kind: ", ".join(_column(*column) for column in columns) for kind, columns in SCHEMAS.items()}
+#: One look at ``part``: rows with a null, hours that are not of the name, other nodes, rows that cannot be.
+_SOUND = {
+    kind: f"""SELECT count(*) FILTER ({" OR ".join(f'"{name}" IS NULL' for name, _ in columns)}),
+    list_sort(list(DISTINCT hour_s) FILTER (hour_s < $1 OR hour_s >= $2 OR hour_s % $3 <> 0)),
+    list_sort(list(DISTINCT hostname || ' (' || ledger[:8] || ')') FILTER (hostname <> $4 OR ledger[:8] <> $5)),
+    count(*) FILTER ({_INSANE[kind]}) FROM part"""  # noqa: S608 - constants of this file and the schema
+    for kind, columns in SCHEMAS.items()
+}
 
 
 def _about(connection: Any, path: Path) -> dict[str, str]:
@@ -106,11 +127,6 @@ def _newer(kind: str, schema: str) -> str:
     return ""
 
 
-def _column(name: str, kind_of: str) -> str:
-    """Texts that an older file lacks are empty, as for every reader of the lake."""
-    return f'coalesce("{name}", \'\') AS "{name}"' if kind_of == "VARCHAR" else f'"{name}"'
-
-
 def _as_shipped(file: LakeFile, sha256: str, said: str) -> Iterator[BooksFinding]:
     """Its rows give the hash that it carries inside and in its name."""
     inside, outside = said == sha256, file.sha16 == sha256[:16]
@@ -122,28 +138,6 @@ def _as_shipped(file: LakeFile, sha256: str, said: str) -> Iterator[BooksFinding
         yield _broken(file, "altered", f"Its rows fit its name and not what it says of itself (sha256 {said[:16]}…).")
     else:
         yield _broken(file, "altered", f"Its rows were altered after shipping: they hash to {sha256[:16]}.")
-
-
-def _as_named(connection: Any, file: LakeFile) -> Iterator[BooksFinding]:
-    """Hours, hostname and ledger are those of the name, and no quantity is impossible."""
-    strange = connection.execute(
-        "SELECT DISTINCT hour_s FROM part WHERE hour_s IS NULL OR hour_s < ? OR hour_s >= ? OR hour_s % ? <> 0"
-        " ORDER BY ALL",
-        [file.start_s, file.end_s, HOUR_S],
-    ).fetchall()
-    if strange:
-        hours = some(utc(hour_s) if hour_s is not None else "none" for (hour_s,) in strange)
-        yield _broken(file, "hours", f"It has hours that are not of its name: {hours}.")
-    others = connection.execute(
-        "SELECT DISTINCT hostname, ledger FROM part WHERE hostname <> ? OR ledger[:8] <> ? ORDER BY ALL",
-        [file.hostname, file.ledger],
-    ).fetchall()
-    if others:
-        names = some(f"{hostname} ({ledger[:8]})" for hostname, ledger in others)
-        yield _broken(file, "node", f"It has rows of another node: {names}.")
-    impossible = connection.execute(f"SELECT count(*) FROM part WHERE {_SANE[file.kind]}").fetchone()[0]  # noqa: S608 - constants
-    if impossible:
-        yield _broken(file, "quantities", f"{impossible} rows have a quantity below 0, or parts above their whole.")
 
 
 def _broken(file: LakeFile, check: str, message: str) -> BooksFinding:
