@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.books.small_lake import GPU, HOUR_MS, NODE, Hours, J, day, put, put_rows
+from tests.fakes.s3 import s3_server
 from tracker.books.audit import LakeAudit, audit_lake
 from tracker.books.finding import BooksFinding
 from tracker.books.folder import FolderStore
@@ -16,6 +17,7 @@ from tracker.books.interface import BookStore, BooksUnavailable
 from tracker.books.lake import to_parquet
 from tracker.books.names import day_start_s
 from tracker.books.schema import coverage_rows, entry_rows
+from tracker.books.store import open_store
 from tracker.core.hours import HOUR_S
 from tracker.core.model import Component, Level, Method
 
@@ -300,3 +302,18 @@ def test_hostnames_with_dashes_dots_and_slashes_are_told_apart(store: FolderStor
     states = coverage_rows(node, day(DATE).states)
     assert states[0][1] == "rack-7/node.a-b"
     assert audited(store).findings == ()
+
+
+def test_an_object_that_was_altered_in_a_bucket_is_found_beside_a_good_copy_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with s3_server() as server:
+        for name, value in server.environ.items():
+            monkeypatch.setenv(name, value)
+        store = open_store(server.bucket("books"), tmp_path / "cache")
+        name = put(store, DATE, day(DATE))["entries"]
+        assert audited(store).findings == ()
+        (copy,) = store.local([name])
+        store.remove(name)
+        assert store.create(name, copy.read_bytes()[:-50])
+        assert [each.subject for each in found(store)["damaged"]] == [name]

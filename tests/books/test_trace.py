@@ -196,10 +196,13 @@ def test_what_an_hourly_factor_took_the_place_of_is_told(store: BookStore) -> No
     assert [(len(each.hours_s), each.rate) for each in hourly.products] == [(1, 58_250_000_000), (47, 50_000_000_000)]
 
 
-def test_a_draft_as_of_a_time_knows_nothing_later(store: BookStore) -> None:
+def test_a_draft_as_of_a_time_uses_nothing_later_and_says_what_came(store: BookStore) -> None:
+    record_factors(store, encode_bundle([FactorRecord(live(0, "61.5"), NOW_S - 900, 1)]))
     record_factors(store, encode_bundle([FactorRecord(live(0, "58.25", 1), NOW_S - 500, 1)]))
     early = trace(RICH, store, MONTH, row(store).row_id, as_of_s=NOW_S - 501)
-    assert all(each.tier != 1 for each in early.factors)
+    (detail,) = [each for each in early.factors if each.basis == "location_hourly" and each.tier == 2]
+    assert (detail.value, detail.former) == ("61.5", ())
+    assert [(each.value, each.recorded_at_s) for each in detail.later] == [("58.25", NOW_S - 500)]
 
 
 def test_why_the_live_counter_differs_is_said(store: BookStore) -> None:
@@ -267,9 +270,17 @@ def test_a_closed_row_is_traced_with_what_was_sealed(closed: BookStore) -> None:
     record_factors(closed, encode_bundle([FactorRecord(live(0, "58.25", 1), NOW_S - 500, 1)]))
     after = trace(with_pue(1.9), closed, MONTH, line.row_id, as_of_s=NOW_S + 900)
     assert (after.status, after.version, after.as_of_s, after.notes) == (Status.CLOSED, 1, NOW_S, ())
-    assert after == before
+    assert replace(after, factors=()) == replace(before, factors=())
+    assert [replace(each, later=()) for each in after.factors] == list(before.factors)
     draft = trace(with_pue(1.9), closed, MONTH, line.row_id, as_of_s=NOW_S + 900, version=0)
     assert (draft.status, draft.sites[0].pue_permille) == (Status.DRAFT, 1_900)
+
+
+def test_a_bundle_that_came_damaged_keeps_no_closed_row_from_being_traced(closed: BookStore) -> None:
+    line = row(closed)
+    before = traced(closed, line)
+    assert closed.create("factors/0000000000000000.json", b"{")
+    assert traced(closed, line) == before
 
 
 def test_versions_that_are_not_there_are_refused(closed: BookStore) -> None:
