@@ -1,0 +1,208 @@
+"""P9 over whole statements: rows, days and totals foot in every column, and no printed difference is negative."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracker.books.allocation import allocate_idle
+from tracker.books.rows import added, lines_of, merged, print_columns, row_id
+from tracker.books.sums import RowSums, Sums
+from tracker.core.errors import UsageError
+from tracker.core.statement import Amounts, Line
+from tracker.core.weights import FACILITY_WH, WH, G
+
+ENERGY = st.integers(0, 10**13)
+NG = st.none() | st.integers(0, 10**12)
+COLUMNS = tuple(field.name for field in fields(Amounts))
+
+
+@st.composite
+def sums(draw: st.DrawFn) -> Sums:
+    """As a query would give them: parts of a whole, weighed by one rate each, or unknown."""
+    measured, modelled, simulated = draw(ENERGY), draw(ENERGY), draw(st.just(0) | ENERGY)
+    it_uj = measured + modelled + simulated
+    facility_nj = it_uj * draw(st.integers(1000, 3000))
+    rates = {name: draw(NG) for name in ("annual", "hourly", "market", "upstream", "cost")}
+    weighed = {name: None if rate is None else facility_nj * rate for name, rate in rates.items()}
+    unknown = {f"{name}_unknown_nj": facility_nj if rate is None else 0 for name, rate in rates.items()}
+    return Sums(
+        it_uj=it_uj,
+        facility_nj=facility_nj,
+        measured_uj=measured,
+        simulated_uj=simulated,
+        idle_uj=draw(st.integers(0, it_uj)),
+        held_ms=draw(st.integers(0, 10**12)),
+        embodied=draw(st.none() | st.integers(0, 10**25)),
+        embodied_unknown_ms=0,
+        annual_estimated_nj=draw(st.integers(0, facility_nj)),
+        hourly_estimated_nj=0,
+        **weighed,  # type: ignore[arg-type]  # names are the fields
+        **unknown,
+    )
+
+
+def _foots(rows: list[Amounts], total: Amounts) -> None:
+    for name in COLUMNS:
+        known = [value for row in rows if (value := getattr(row, name)) is not None]
+        of_total = getattr(total, name)
+        assert sum(known) == (of_total or 0), name
+        assert (of_total is None) == (not known) or not rows, name
+
+
+@given(st.lists(sums(), max_size=12), st.sampled_from(["annual", "hourly"]))
+def test_every_total_is_the_sum_of_its_rows(parts: list[Sums], method: str) -> None:
+    printed = print_columns(parts, method)
+    _foots(printed.rows, printed.total)
+    for row in (*printed.rows, printed.total):
+        assert row.energy_overhead_wh >= 0
+        assert row.modelled_wh >= 0
+        assert 0 <= row.idle_wh <= row.energy_it_wh
+        assert 0 <= row.unweighed_wh <= row.energy_facility_wh
+        assert row.location_g == (row.location_annual_g if method == "annual" else row.location_hourly_g)
+    for row, exact in zip(printed.rows, parts, strict=True):
+        if getattr(exact, method) is None:
+            assert (row.location_g, row.unweighed_wh) == (None, row.energy_facility_wh), "not known is never 0"
+
+
+@given(st.lists(sums(), min_size=1, max_size=12))
+def test_totals_are_rounded_once_from_the_exact_sum(parts: list[Sums]) -> None:
+    total, exact = print_columns(parts, "annual").total, added(parts)
+    assert abs(Fraction(exact.it_uj, WH) - total.energy_it_wh) <= Fraction(1, 2)
+    assert abs(Fraction(exact.facility_nj, FACILITY_WH) - total.energy_facility_wh) <= Fraction(1, 2)
+    if exact.annual is not None:
+        assert abs(Fraction(exact.annual, G) - (total.location_annual_g or 0)) <= Fraction(1, 2)
+
+
+@given(st.lists(sums(), min_size=1, max_size=8))
+def test_days_foot_to_the_same_total_as_rows(parts: list[Sums]) -> None:
+    """The same energy cut otherwise: each part's halves are two days."""
+    total = print_columns(parts, "annual").total
+    days = print_columns(parts[::-1], "annual", total)
+    assert days.total == total
+    _foots(days.rows, total)
+
+
+def _row(key: tuple[str, ...], of: Sums, *, remainder: bool = False, scope: str = "2") -> RowSums:
+    return RowSums(key, scope, "", remainder, of)
+
+
+ONE_KWH = Sums(
+    it_uj=3_600_000_000_000,
+    facility_nj=4_356_000_000_000_000,
+    measured_uj=3_600_000_000_000,
+    simulated_uj=0,
+    idle_uj=900_000_000_000,
+    held_ms=3_600_000,
+    annual=4_356_000_000_000_000 * 44 * 10**9,
+    hourly=None,
+    market=0,
+    upstream=None,
+    cost=4_356_000_000_000_000 * 180_000,
+    embodied=3744 * 10**12,
+    annual_unknown_nj=0,
+    hourly_unknown_nj=4_356_000_000_000_000,
+    market_unknown_nj=0,
+    upstream_unknown_nj=4_356_000_000_000_000,
+    cost_unknown_nj=0,
+    embodied_unknown_ms=0,
+    annual_estimated_nj=1_089_000_000_000_000,
+    hourly_estimated_nj=0,
+)
+
+
+def test_a_kilowatt_hour_is_printed_as_anybody_would_work_it_out() -> None:
+    (line,), total = lines_of("2026-10", [_row(("nlp",), ONE_KWH)], "annual", lambda key: 990_000 if key else 980_000)
+    assert line.amounts == Amounts(
+        energy_it_wh=1000,
+        energy_facility_wh=1210,
+        measured_wh=1000,
+        simulated_wh=0,
+        idle_wh=250,
+        device_mh=1000,
+        location_g=53,
+        location_annual_g=53,
+        location_hourly_g=None,
+        market_g=0,
+        upstream_g=None,
+        embodied_g=4,
+        unweighed_wh=0,
+        cost_hundredths=22,
+    )
+    assert line.amounts.energy_overhead_wh == 210
+    assert (line.ratios.intensity_mg_per_kwh, line.ratios.estimated_factor_ppm) == (44_000, 250_000)
+    assert (line.ratios.coverage_ppm, total.ratios.coverage_ppm) == (990_000, 980_000)
+    assert (total.amounts, total.row_id, total.key) == (line.amounts, "total", ("",))
+
+
+def test_a_row_keeps_its_name_whatever_its_amounts_are() -> None:
+    """What trace, corrections and a reader's own notes refer to."""
+    first = lines_of("2026-10", [_row(("nlp",), ONE_KWH)], "annual", lambda _: None)[0][0]
+    second = lines_of("2026-10", [_row(("nlp",), replace(ONE_KWH, it_uj=7))], "annual", lambda _: None)[0][0]
+    assert first.row_id == second.row_id
+    assert row_id("2026-10", ("a", "b"), "2", "") != row_id("2026-10", ("a,b", ""), "2", "")
+    assert row_id("2026-10", ("a",), "2", "") != row_id("2026-10", ("a",), "3", "1")
+
+
+def test_rows_that_nothing_in_their_key_tells_apart_are_one() -> None:
+    (row,) = merged([_row(("par1",), ONE_KWH), _row(("par1",), ONE_KWH, remainder=True)])
+    assert (row.sums.it_uj, row.sums.upstream, row.remainder) == (2 * ONE_KWH.it_uj, None, False)
+    assert len(merged([_row(("par1",), ONE_KWH), _row(("par1",), ONE_KWH, scope="3")])) == 2
+
+
+def test_a_statement_without_rows_is_all_zero_and_unknown() -> None:
+    lines, total = lines_of("2026-10", [], "annual", lambda _: None)
+    assert lines == ()
+    assert (total.amounts.energy_it_wh, total.amounts.location_g) == (0, None)
+
+
+# --- idle energy handed on -------------------------------------------------------------------------------------------
+
+GROUP = ("team", "site", "component")
+
+
+def _lines(*rows: tuple[str, str, str, int]) -> tuple[Line, ...]:
+    made = [
+        _row((team, site, component), replace(ONE_KWH, it_uj=ONE_KWH.it_uj * kwh))
+        for team, site, component, kwh in rows
+    ]
+    return lines_of("2026-10", made, "annual", lambda _: None)[0]
+
+
+def test_idle_energy_goes_to_those_who_work_there_and_nets_to_zero() -> None:
+    rows = _lines(
+        ("__idle__", "par1", "gpu", 1),
+        ("nlp", "par1", "gpu", 3),
+        ("vision", "par1", "gpu", 1),
+        ("nlp", "fra1", "gpu", 5),
+    )
+    added_rows = allocate_idle("2026-10", GROUP, rows)
+    assert [(line.key[0], line.amounts.energy_it_wh, line.kind) for line in added_rows] == [
+        ("__idle__", -1000, "allocation"),
+        ("nlp", 750, "allocation"),
+        ("vision", 250, "allocation"),
+    ]
+    for name in COLUMNS:
+        assert sum(getattr(line.amounts, name) or 0 for line in added_rows) == 0, name
+    assert not {line.row_id for line in rows} & {line.row_id for line in added_rows}
+
+
+def test_where_nobody_works_idle_energy_stays_what_it_is() -> None:
+    assert allocate_idle("2026-10", GROUP, _lines(("__idle__", "par1", "gpu", 1), ("nlp", "par1", "cpu", 3))) == ()
+
+
+def test_idle_energy_cannot_be_handed_to_nobody() -> None:
+    with pytest.raises(UsageError, match="handed on to somebody"):
+        allocate_idle("2026-10", ("site",), ())
+
+
+@given(st.lists(st.tuples(st.sampled_from(["__idle__", "__system__", "a", "b", "c"]), sums()), max_size=10))
+def test_allocation_rows_net_to_zero_in_every_column(parts: list[tuple[str, Sums]]) -> None:
+    rows = lines_of("2026-10", [_row((team, "par1"), of) for team, of in parts], "annual", lambda _: None)[0]
+    added_rows = allocate_idle("2026-10", ("team", "site"), rows)
+    for name in COLUMNS:
+        assert sum(getattr(line.amounts, name) or 0 for line in added_rows) == 0, name
