@@ -111,6 +111,14 @@ def test_refusals_are_for_the_provider_to_judge_and_repeat_no_secret(
         assert secret not in told
 
 
+def test_a_good_answer_that_repeats_the_key_is_none(server: GridServer, clock: Clock) -> None:
+    """Whoever says what was wrong with such an answer would say the key, and the store would keep it."""
+    server.bodies["/ci"] = lambda asked: f'{{"zone": "{asked.headers["auth-token"]}"}}'.encode()
+    with pytest.raises(BadAnswer, match="repeats the key") as raised:
+        ask(server, clock)(Question(f"{server.url}/ci", headers={"auth-token": TOKEN}))
+    assert TOKEN not in str(raised.value)
+
+
 @pytest.mark.parametrize("fault", ["500", "502", "503", "504", "429", "reset", "cut off", "no http"])
 def test_what_may_pass_is_tried_again(server: GridServer, clock: Clock, fault: str) -> None:
     server.play("/ci", fault, fault, "")

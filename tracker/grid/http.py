@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from tracker.core.errors import UsageError
 from tracker.grid.interface import Answer, BadAnswer, Question, Throttled, Unreachable
-from tracker.grid.redact import without_secrets
+from tracker.grid.redact import repeats_key, without_secrets
 from tracker.grid.transport import Broken, Reply, Request, TooMuch, Transport, proxy_of_environment
 
 DEADLINE_S = 60.0  # of a question, with all its attempts and waits
@@ -43,8 +43,9 @@ class HttpAsk:
     or "". Raises UsageError for a ``ca_file`` that cannot be read.
 
     A question raises Unreachable (nothing usable in time), Throttled, or BadAnswer (too large, not decodable, a
-    redirect to another place). The error page of a 4xx is handed over with what was secret in the question cut out of
-    it, because services repeat what they were sent; ``sha256`` is of what was received.
+    redirect to another place, a good answer with the key in it). The error page of a 4xx is handed over with what was
+    secret in the question cut out of it, because services repeat what they were sent; ``sha256`` is of what was
+    received.
     """
 
     def __init__(
@@ -120,6 +121,8 @@ class HttpAsk:
 
     def _answer(self, question: Question, host: str, reply: Reply) -> Answer:
         match reply.status // 100:
+            case 2 if repeats_key(reply.body, question):
+                raise BadAnswer(f"{host} repeats the key in its answer.", "Nothing of it is used.")
             case 2:
                 body = reply.body
             case 4:

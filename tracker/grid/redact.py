@@ -13,6 +13,8 @@ from tracker.grid.interface import Question
 CUT = b"********"
 #: Shorter values are no secrets, and cutting them would leave nothing to read.
 _SHORTEST = 4
+#: No service gives a shorter key; "Bearer" and "Basic" are none.
+_KEY = 8
 #: Headers whose values are the same for everybody.
 _OPEN = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
 
@@ -36,6 +38,12 @@ def secrets_of(question: Question) -> set[str]:
         found.update(value for _, value in parse_qsl(question.body.decode("utf-8", "replace")))
         found.update(_strings(question.body))
     return {secret for secret in found if len(secret) >= _SHORTEST}
+
+
+def repeats_key(text: bytes, question: Question) -> bool:
+    """Whether a header's key or credentials are in ``text``. Values of the query may well be: they are years, zones."""
+    keys = {part for name, value in question.headers.items() if name.lower() not in _OPEN for part in value.split()}
+    return any(form in text for key in keys if len(key) >= _KEY for form in _forms(key))
 
 
 def _inside(value: str) -> Iterator[str]:
