@@ -73,6 +73,7 @@ def test_the_tables_are_known_since_the_day_they_were_collected(node: Node) -> N
     assert before["residual"]["factor"] is None
     after = node.json("show", "FR", "--at", HOUR, "--as-of", "2026-10-31")
     assert (after["location"]["value_g_per_kwh"], after["location"]["recorded_at"]) == (50, "2026-10-31T00:00:00Z")
+    assert "  superseded  nothing" in node("show", "FR", "--at", HOUR, "--as-of", "2026-11-01")[1].splitlines()
     _, out, _ = node("show", "FR", "--at", HOUR, "--as-of", "2026-10-01")
     assert "none: on 2026-10-01 nothing of it was known here" in out
     assert "Emissions are unknown, not zero." in out

@@ -123,6 +123,8 @@ def _recorded(known: Known, row: FactorRow) -> str:
 
 def _superseded(known: Known, row: FactorRow) -> Iterator[tuple[str, str]]:
     """The values before this one, the newest first."""
+    if not known.superseded(row):
+        yield "superseded", "nothing"
     for n, record in enumerate(known.superseded(row)):
         before = record.row
         how = f", {factors.TIERS[before.quality_tier]}" if before.quality_tier != row.quality_tier else ""
