@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from tracker import registry, wiring
 from tracker.config import Config, load
 from tracker.core.errors import UsageError
 from tracker.core.model import Own
+from tracker.log import Log, Severity
+from tracker.reporter import Reporter
 from tracker.workloads.observer import CgroupObserver
 
 
@@ -96,3 +99,16 @@ def test_rules_from_the_environment_carry_its_name(tmp_path: Path) -> None:
     variable = "WATTLEDGER_WORKLOADS__RULES"
     (rule,) = wiring.rules_of(config_of(tmp_path, "", {variable: '[{ set = { team = "a" } }]'}))
     assert rule.place == f"environment {variable}"
+
+
+def test_a_daemon_ships_only_when_it_is_told_to(tmp_path: Path) -> None:
+    """The child gets the daemon's own state folder and configuration."""
+    told = Reporter(Log(io.StringIO(), level=Severity.INFO, style="logfmt", environ={}))
+    quiet = load(None, environ={}, flags={"node.state_dir": str(tmp_path)})
+    assert wiring.shipper_for(quiet, told) is None
+    path = tmp_path / "config.toml"
+    path.write_text('[books]\nship = "1h"\n', encoding="utf-8")
+    shipper = wiring.shipper_for(load(path, environ={}, flags={"node.state_dir": str(tmp_path)}), told)
+    assert shipper is not None
+    assert shipper.command[-4:] == ("--state-dir", str(tmp_path), "--config", str(path))
+    assert shipper.state is None

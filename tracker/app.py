@@ -23,7 +23,7 @@ from tracker.config import Config
 from tracker.config.pue import statements, zone_of
 from tracker.core.accounting import pue_at
 from tracker.core.model import Method
-from tracker.core.snapshot import Snapshot
+from tracker.core.snapshot import ShipState, Snapshot
 from tracker.core.units import MS_PER_S, NS_PER_MS, NS_PER_S
 from tracker.grid.interface import GridProvider
 from tracker.ledger.files import LEDGER_FILE
@@ -44,6 +44,8 @@ NO_NEWS = News()
 FIRST_READS_S = 5.0
 #: How long the end waits for the source threads together.
 STOP_SOURCES_S = 1.5
+#: How long the end waits for the last hours to be shipped; what is not, the next daemon ships.
+STOP_SHIPPING_S = 20.0
 
 
 class Daemon:
@@ -60,12 +62,13 @@ class Daemon:
         self._told = Reporter(log)
         self._stop = threading.Event()
         self._ticked_s = time.monotonic()
-        self._shown: tuple[Snapshot, News, Snapshot] | None = None
+        self._shown: tuple[Snapshot, News, ShipState | None, Snapshot] | None = None
         self._pues = statements(config.here)
         facts = wiring.facts_for(config)
         start = clock.now()
         grid, zone = wiring.grid_for(config, facts, start.wall_ns // NS_PER_S)
         self._refresher = wiring.refresher_for(config, grid, zone, self._told, clock.now)
+        self._shipper = wiring.shipper_for(config, self._told)
         path = config.node.state_dir / LEDGER_FILE
         self._ledger = SqliteLedger(path)
         opening = self._ledger.open()
@@ -128,6 +131,8 @@ class Daemon:
                 runner.start()
             if self._refresher is not None:
                 self._refresher.start()
+            if self._shipper is not None:
+                self._shipper.start()
             give_up_s = time.monotonic() + FIRST_READS_S
             while not all(runner.reported() for runner in self._runners) and time.monotonic() < give_up_s:
                 if self._stop.wait(0.05):
@@ -183,6 +188,8 @@ class Daemon:
         self._web.close()
         self._observer.close()
         self._ledger.close()
+        if self._shipper is not None:  # the last hours, when nobody writes the ledger any more
+            self._shipper.stop(STOP_SHIPPING_S)
 
     def _heard(self, source: str, error: Exception | None) -> None:
         """A source failed or works again; called from its thread."""
@@ -201,12 +208,15 @@ class Daemon:
         """What the last tick published, and what is known of the grid's services by now; the same object until either
         changes."""
         tick, news = self._agent.snapshot, NO_NEWS if self._refresher is None else self._refresher.news
+        shipping = None if self._shipper is None else self._shipper.state
         shown = self._shown
-        if shown is None or shown[0] is not tick or shown[1] is not news:
+        if shown is None or shown[0] is not tick or shown[1] is not news or shown[2] is not shipping:
             source = pue_at(self._pues, int(tick.tick_wall_s)).source
-            whole = replace(tick, providers=news.providers, forecast=news.forecasts, pue_source=source)
-            self._shown = shown = tick, news, whole
-        return shown[2]
+            whole = replace(
+                tick, providers=news.providers, forecast=news.forecasts, pue_source=source, shipping=shipping
+            )
+            self._shown = shown = tick, news, shipping, whole
+        return shown[3]
 
     def _serve(self, reader: SqliteReader) -> WebServer:
         renderer = Renderer(PROCESS_COLLECTOR)

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Sequence
 
 from tracker.core.model import Moment
+from tracker.core.snapshot import ShipState
+from tracker.core.units import NS_PER_S
 from tracker.reporter import Reporter
 
 #: How long a child may take: a node that was off for a month catches up in seconds, an uplink may be slow.
@@ -25,7 +27,10 @@ _KILLED_S = 5.0
 
 class Shipper:
     """``command``: what ships; ``--due`` is added once it has looked at everything. ``phase``: 0 to 1, this node's own
-    place in the period."""
+    place in the period.
+
+    ``state`` is swapped by reference: any thread may read it. None: nothing was tried yet.
+    """
 
     def __init__(
         self,
@@ -37,7 +42,8 @@ class Shipper:
         phase: float = 0.0,
         deadline_s: float = DEADLINE_S,
     ) -> None:
-        self._command, self._told, self._clock = tuple(command), told, clock
+        self.state: ShipState | None = None
+        self.command, self._told, self._clock = tuple(command), told, clock
         self._period_s, self._deadline_s = period_s, deadline_s
         self._first_s = phase * period_s * _SPREAD
         self._looked = False
@@ -76,7 +82,7 @@ class Shipper:
         """Run the child to its end or its deadline. Whether it shipped."""
         import subprocess  # noqa: PLC0415 - not for a node that ships nothing
 
-        command = [*self._command, "--due"] if self._looked else [*self._command]
+        command = [*self.command, "--due"] if self._looked else [*self.command]
         path = os.pathsep.join(entry for entry in sys.path if entry)
         with self._lock:
             if self._given_up:
@@ -103,11 +109,14 @@ class Shipper:
                 self._kill = None
         if child.returncode == 0:
             self._looked = True
-            self._told.recovered("books", self._clock(), "shipped", "Closed hours are shipped to the books.")
+            now = self._clock()
+            self.state = ShipState(up=True, last_ok_wall_s=now.wall_ns / NS_PER_S)
+            self._told.recovered("books", now, "shipped", "Closed hours are shipped to the books.")
             return True
         last = said.decode("utf-8", "replace").strip().rpartition("\n")[2][:_SAID]
         return self._failed(last or f"The process that ships ended with code {child.returncode}.")
 
     def _failed(self, sentence: str) -> bool:
+        self.state = ShipState(up=False, last_ok_wall_s=None if self.state is None else self.state.last_ok_wall_s)
         self._told.failed("books", self._clock(), "ship_failed", sentence)
         return False

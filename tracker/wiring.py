@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from typing import TypeVar
 
 from tracker import __version__, clock, registry
@@ -11,6 +12,7 @@ from tracker.agent import Settings
 from tracker.codecarbon_facts import CodecarbonFacts, codecarbon_facts
 from tracker.config import Config
 from tracker.config.pue import statements
+from tracker.config.schema import Duration
 from tracker.core.accounting import pue_at
 from tracker.core.errors import UsageError
 from tracker.core.model import Component, Kind
@@ -31,6 +33,9 @@ from tracker.ledger.files import LEDGER_FILE
 from tracker.ledger.interface import WorkloadTotals
 from tracker.ledger.opening import read_label_sets, read_totals
 from tracker.ledger.readonly import ask
+from tracker.refresher import phase_of
+from tracker.reporter import Reporter
+from tracker.shipper import Shipper
 from tracker.sources.cpuinfo import read_cpu_model
 from tracker.sources.interface import Source, SourceContext
 from tracker.sysfs import Roots, read_text
@@ -179,3 +184,14 @@ def rules_of(config: Config) -> tuple[Rule, ...]:
     rules, origins = config.workloads.rules, config.origins
     around = origins.get("workloads.rules", "")
     return parse_rules(rules, [origins.get(f"workloads.rules.{i}", around) for i in range(len(rules))])
+
+
+def shipper_for(config: Config, told: Reporter) -> Shipper | None:
+    """What ships closed hours to the books, not started; None: nobody asked this daemon to."""
+    if not isinstance(config.books.ship, str):
+        return None
+    command = [sys.executable, "-P", "-m", "tracker.cli", "ship", "--state-dir", str(config.node.state_dir)]
+    if config.path is not None:
+        command += ["--config", str(config.path)]
+    period_s = Duration.parse(config.books.ship).s
+    return Shipper(command, told, clock.now, period_s=period_s, phase=phase_of(config.node.hostname))

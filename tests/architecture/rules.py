@@ -45,7 +45,20 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "config": ("core", "registry", "services", "secrecy", "web.address", "grid.zones"),
     # the half of wiring that is about grids
     "grid_wiring": ("core", "services", "config", "codecarbon_facts", "refresher", "reporter", "grid"),
-    "wiring": ("core", "sysfs", "clock", "registry", "config", "agent", "codecarbon_facts", "grid_wiring", *WINGS),
+    "wiring": (
+        "core",
+        "sysfs",
+        "clock",
+        "registry",
+        "config",
+        "agent",
+        "codecarbon_facts",
+        "grid_wiring",
+        "refresher",
+        "reporter",
+        "shipper",
+        *WINGS,
+    ),
     # the room above all wings where statements are made: the lake, the grid, the contracts and the settings
     "finance": ("core", "config", "registry", "wiring", "codecarbon_facts", *WINGS),
     "app": EVERYTHING,

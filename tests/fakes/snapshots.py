@@ -50,6 +50,7 @@ from tracker.core.snapshot import (
     GapState,
     LedgerHealth,
     PowerPoint,
+    ShipState,
     Snapshot,
     SourceState,
     Tally,
@@ -133,6 +134,7 @@ def eight_gpus() -> Snapshot:
         embodied=MAKING,
         providers=PROVIDERS,
         forecast=(FORECAST,),
+        shipping=ShipState(up=True, last_ok_wall_s=TICK_WALL_S - 1_200.0),
     )
 
 

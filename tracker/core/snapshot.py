@@ -111,6 +111,14 @@ class EmbodiedState:
 
 
 @dataclass(frozen=True, slots=True)
+class ShipState:
+    """How closed hours get into the books. ``up`` False: the last attempt failed; the hours wait in the ledger."""
+
+    up: bool
+    last_ok_wall_s: float | None  # None: none since the daemon started
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything a reader may ask for. ``ready`` is False until the first complete tick has been committed."""
 
@@ -137,6 +145,7 @@ class Snapshot:
     embodied: tuple[EmbodiedState, ...] = ()
     providers: tuple[ProviderState, ...] = ()
     forecast: tuple[Forecast, ...] = ()
+    shipping: ShipState | None = None  # None: this daemon does not ship
 
     @property
     def pue_assumed(self) -> bool:

@@ -204,6 +204,21 @@ FAMILIES: tuple[Family, ...] = (
         always=True,
     ),
     Family(
+        "ship_up",
+        "gauge",
+        (),
+        "1 while closed hours get into the books, 0 when the last attempt failed. Absent where nothing is shipped.",
+        rows.ship_up,
+    ),
+    Family(
+        "ship_last_success_timestamp_seconds",
+        "gauge",
+        (),
+        "When closed hours were last shipped to the books, in Unix time. Absent before the first success.",
+        rows.ship_last_success,
+        unit="seconds",
+    ),
+    Family(
         "ledger_size_bytes",
         "gauge",
         (),

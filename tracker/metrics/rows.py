@@ -154,6 +154,16 @@ def provider_last_success(snapshot: Snapshot) -> Iterator[Row]:
             yield (provider.name,), provider.last_ok_wall_s
 
 
+def ship_up(snapshot: Snapshot) -> Iterator[Row]:
+    if snapshot.shipping is not None:
+        yield (), int(snapshot.shipping.up)
+
+
+def ship_last_success(snapshot: Snapshot) -> Iterator[Row]:
+    if snapshot.shipping is not None and snapshot.shipping.last_ok_wall_s is not None:
+        yield (), snapshot.shipping.last_ok_wall_s
+
+
 # ---- the daemon itself
 
 
