@@ -150,6 +150,24 @@ def test_two_ledgers_of_one_hostname_in_the_same_hours_are_found(store: FolderSt
     assert "0a1b2c3d, ffffffff" in namesake[0].message
 
 
+def test_history_of_another_component_is_no_namesake(store: FolderStore) -> None:
+    """A node measured its GPU; its CPU was read from Prometheus, which is a ledger of its own."""
+    put(store, DATE, day(DATE))
+    history = Hours()
+    for hour in range(24):
+        history.add(DAY_S + hour * HOUR_S, 5 * J, device="cpu", component=Component.CPU)
+    put(store, DATE, history, node=TWIN)
+    assert found(store) == {}
+
+
+def test_one_name_in_two_clusters_is_told_and_is_no_failure(store: FolderStore) -> None:
+    put(store, DATE, day(DATE))
+    put(store, DATE, day(DATE, device="GPU-2"), node=replace(TWIN, cluster="paris-2"))
+    audit = audited(store)
+    assert audit.ok
+    assert "Nodes of paris-1, paris-2 share this name" in audit.findings[0].message
+
+
 def test_a_node_that_was_set_up_anew_is_no_namesake(store: FolderStore) -> None:
     """Its new ledger begins where the old one ended."""
     put(store, DATE, day(DATE, hours=range(12)), span_h=(0, 12))

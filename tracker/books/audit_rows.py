@@ -25,6 +25,7 @@ CEILING_W = {"gpu": 6_000, "cpu": 2_000, "dram": 1_000, "other": 40_000}
 SILENT_S = 48 * HOUR_S
 ROW_KINDS = ("entries", "coverage")
 _KEY = ", ".join(f'"{name}"' for name, kind_of in SCHEMAS["entries"] if name not in {"energy_uj", "idle_uj", "held_ms"})
+_NAMES = "If these are two nodes, give each a name of its own (node.hostname)."
 _BUG = "Keep the files and report this as a bug of wattledger."
 
 
@@ -33,13 +34,15 @@ def prepare(connection: Any) -> None:
     for kind in ROW_KINDS:
         columns = ", ".join(f'"{name}" {kind_of}' for name, kind_of in SCHEMAS[kind])
         connection.execute(f"CREATE TABLE {kind} ({columns})")
-    connection.execute("CREATE TABLE present (hostname VARCHAR, ledger VARCHAR, hour_s BIGINT)")
+    connection.execute(
+        "CREATE TABLE present (hostname VARCHAR, ledger VARCHAR, cluster VARCHAR, component VARCHAR, hour_s BIGINT)"
+    )
 
 
 def take(connection: Any, kind: str) -> None:
     """The rows of ``part`` (``audit_files``) into the day's."""
     connection.execute(f"INSERT INTO {kind} SELECT * FROM part")  # noqa: S608 - a kind of the schema
-    connection.execute("INSERT INTO present SELECT DISTINCT hostname, ledger, hour_s FROM part")
+    connection.execute("INSERT INTO present SELECT DISTINCT hostname, ledger, cluster, component, hour_s FROM part")
 
 
 def forget(connection: Any) -> None:
@@ -139,18 +142,24 @@ DAY_CHECKS: tuple[DayCheck, ...] = (duplicates, shared_devices, uncovered, beyon
 
 
 def namesakes(connection: Any) -> Iterator[BooksFinding]:
-    """Two ledgers under one hostname with hours in common: two nodes of one name, or one that is shipped twice."""
+    """Two ledgers under one hostname that have a component in the same hours: two nodes of one name, or one that is
+    counted twice. History that fills in what a node did not measure has components of its own."""
     found = connection.execute(
-        "SELECT hostname, list_sort(list_distinct(flatten(list(ledgers)))), list(hour_s ORDER BY hour_s)"
-        " FROM (SELECT hostname, hour_s, list(DISTINCT ledger) AS ledgers FROM present"
-        " GROUP BY hostname, hour_s HAVING count(DISTINCT ledger) > 1) GROUP BY hostname ORDER BY hostname"
+        "SELECT hostname, clusters, list_sort(list_distinct(flatten(list(ledgers)))),"
+        " list_sort(list(DISTINCT hour_s)) FROM (SELECT hostname, hour_s, list(DISTINCT ledger) AS ledgers,"
+        " list_sort(list(DISTINCT cluster)) AS clusters FROM present"
+        " GROUP BY hostname, hour_s, component HAVING count(DISTINCT ledger) > 1)"
+        " GROUP BY hostname, clusters ORDER BY hostname, clusters"
     ).fetchall()
-    for hostname, ledgers, hours_s in found:
-        which = some(ledger[:8] for ledger in ledgers)
-        message = f"Several ledgers of this name ({which}) have {some(ranges(hours_s))}: their energy adds up."
+    for hostname, clusters, ledgers, hours_s in found:
+        which, when = some(ledger[:8] for ledger in ledgers), some(ranges(hours_s))
+        if len(clusters) == len(ledgers) and "" not in clusters:
+            message = f"Nodes of {some(clusters)} share this name and have {when}; coverage is told by name."
+            yield BooksFinding(Level.WARN, "namesake", hostname, message, _NAMES)
+            continue
+        message = f"Several ledgers of this name ({which}) have {when}: their energy adds up."
         remedy = (
-            "If these are two nodes, give each a name of its own (node.hostname). If one is history from Prometheus or "
-            "a copied state folder, move its files out of the books."
+            f"{_NAMES} If one is history from Prometheus or a copied state folder, move its files out of the books."
         )
         yield BooksFinding(Level.FAIL, "namesake", hostname, message, remedy)
 
