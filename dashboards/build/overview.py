@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from dashboards.build.page import Band, Page, link
+from dashboards.build.page import Band, Page, field, link
 from dashboards.build.panels import Column, Look, Query, bars, lines, number, rows
 from dashboards.build.quality import strip
 from dashboards.build.style import (
@@ -239,7 +239,7 @@ def _budget() -> Panel:
 
 
 def _top() -> Panel:
-    by = "hostname,workload,kind,team,project,phase"
+    by = "cluster,hostname,workload,kind,team,project,phase"
     energy = increase(ENERGY, _CLAIMED, by)
     biggest = f"topk(15, {energy})"
     return rows(
@@ -258,11 +258,12 @@ def _top() -> Panel:
             "team": "Team",
             "project": "Project",
             "phase": "Phase",
+            "cluster": "Cluster",
             "hostname": "Node",
         },
         links={
-            "Workload": ("This workload", link("training", workload="${__data.fields.Workload}")),
-            "Node": ("This node", link("node", hostname="${__data.fields.Node}")),
+            "Workload": ("This workload", link("training", workload=field("Workload"))),
+            "Node": ("This node", link("node", hostname=field("Node"))),
         },
         sort="Energy",
     )

@@ -20,6 +20,7 @@ from dashboards.build.style import TAG
 from dashboards.build.variables import Variable
 
 COLUMNS = 24
+_KEPT = "&".join(f"${{{name}:queryparam}}" for name in ("datasource", "cluster", "site"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,15 @@ class Page:
 
 
 def link(name: str, **choices: str) -> str:
-    """A link to another of our dashboards that keeps the time range and the data source and chooses by ``choices``
-    (variable=value, where a value may be Grafana's ``${__data.fields["..."]}``)."""
+    """A link to another of our dashboards that keeps time range, data source and place, and chooses by ``choices``:
+    variable=value, where a value may be ``field("Column")``."""
     chosen = "".join(f"&var-{variable}={value}" for variable, value in choices.items())
-    return f"/d/{TAG}-{name}?${{__url_time_range}}&${{datasource:queryparam}}{chosen}"
+    return f"/d/{TAG}-{name}?${{__url_time_range}}&{_KEPT}{chosen}"
+
+
+def field(column: str) -> str:
+    """The value in this column of the row that is clicked, fit for a URL: workloads have slashes in their names."""
+    return f'${{__data.fields["{column}"]:percentencode}}'
 
 
 def to_json(page: Page) -> str:

@@ -12,6 +12,8 @@ WATTS, KWH, JOULES, GRAMS = "watt", "kwatth", "joule", "massg"
 SHARE, SECONDS, AGE, AMOUNT = "percentunit", "s", "dtdurations", "short"
 INTENSITY = "suffix: g/kWh"
 HOURS = "suffix: h"
+CPU_PER_MINUTE = "suffix: CPU-s/min"
+RATIO = "none"  # a plain number around 1
 BYTES = "bytes"
 DATE = "dateTimeAsIso"  # milliseconds
 TEXT = "string"
@@ -87,3 +89,9 @@ def by_host(vector: str, more: str = "") -> str:
     """
     host = f"group by ({TARGET},hostname) (wattledger_conservation_error_joules{{{NODE}{more}}})"
     return f"({vector}) * on ({TARGET}) group_left (hostname) {host}"
+
+
+def cpu_per_minute() -> str:
+    """CPU seconds a minute of the daemon of each chosen node."""
+    cpu = by_host(f"rate(process_cpu_seconds_total{{{PLACE}}}[$__rate_interval])")
+    return f"60 * max by (cluster,hostname) ({cpu})"
