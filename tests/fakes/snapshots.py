@@ -175,6 +175,7 @@ def virtual_machine() -> Snapshot:
         embodied=(),
         providers=(),
         forecast=(),
+        shipping=None,
     )
 
 
@@ -209,6 +210,7 @@ def in_trouble() -> Snapshot:
         market=None,
         providers=SILENT,
         forecast=(),
+        shipping=None,
         conservation_error_uj=3,
         ledger=LedgerHealth(
             ok=False,
@@ -265,6 +267,7 @@ def starting() -> Snapshot:
         embodied=(),
         providers=(),
         forecast=(),
+        shipping=None,
     )
 
 
