@@ -235,6 +235,14 @@ def test_an_unknown_row_lists_the_nearest(store: BookStore) -> None:
     assert f"{line.row_id} (CC-1 / team-0 / p / training / par1 / gpu)" in caught.value.remedy
 
 
+def test_idle_energy_that_was_handed_on_leads_to_the_row_that_it_is_from(store: BookStore) -> None:
+    lines = compose(RICH, store, MONTH, as_of_s=NOW_S, hand_on_idle=True).rows
+    moved = next(line for line in lines if line.row_id not in {each.row_id for each in rows_of(store)})
+    with pytest.raises(UsageError, match="handed on to those who worked") as caught:
+        trace(RICH, store, MONTH, moved.row_id, as_of_s=NOW_S)
+    assert row(store, "__idle__").row_id in caught.value.remedy
+
+
 @pytest.mark.parametrize("text", ["", "total", "zz", "'; DROP TABLE weighed"])
 def test_what_is_no_row_is_one_sentence(store: BookStore, text: str) -> None:
     with pytest.raises(UsageError) as caught:

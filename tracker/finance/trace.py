@@ -3,9 +3,8 @@ sealed), and the row is asked for its hours, entries, factors and rounding. See 
 
 from __future__ import annotations
 
-import difflib
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from tracker.books.dimensions import Wanted
 from tracker.books.finding import utc
 from tracker.books.interface import BookStore
 from tracker.books.names import LakeFile, parse_name, prefixes, select
-from tracker.books.rows import TOTAL, lines_of, merged
+from tracker.books.rows import lines_of, merged
 from tracker.books.sealed import SealedBooks
 from tracker.books.sites import read_sites
 from tracker.books.statement import MonthQuery
@@ -33,10 +32,9 @@ from tracker.finance.places import places_of, site_book
 from tracker.finance.sealing import with_options
 from tracker.finance.terms import claims_of, factors_of, hardware_of, has_host_figure, loss_of, market_table, tariffs_of
 from tracker.finance.trace_factors import FactorDetail, factor_details, histories, source_names
+from tracker.finance.trace_find import find_row
 from tracker.finance.trace_live import LiveCounter, live_counter
 from tracker.finance.weights import Terms, Weighing
-
-_NEAREST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +154,7 @@ def _traced(case: Case, whole: BookStore, row: str, query: MonthQuery, *, each_h
     weighing = _weigh(case, query, paths, files.coverage)
     rows = merged(query.rows(case.wanted))
     lines, _ = lines_of(case.period.month, rows, case.method, lambda _key: None)
-    at = find_row(lines, row, case.sealed)
+    at = find_row(lines, row, case.period.month, case.wanted.group_by, case.sealed.corrections if case.sealed else ())
     printed, notes = _printed(lines, case.sealed)
     ask = RowQuery(query, case.wanted, rows[at], case.period)
     hours = ask.hours()
@@ -212,31 +210,6 @@ def _weigh(case: Case, query: MonthQuery, entries: Sequence[Path], coverage: Seq
     days = days_of(period, clock)
     query.weigh(places.values(), weighing.weights(), makings, days, case.wanted, config.books.entity)
     return weighing
-
-
-def find_row(lines: Sequence[Line], row: str, sealed: Statement | None) -> int:
-    """The place of a row by its id or the beginning of it. Raises UsageError, which lists the nearest."""
-    wanted = row.strip().lower()
-    found = [n for n, line in enumerate(lines) if wanted and line.row_id.startswith(wanted)]
-    if len(found) == 1:
-        return found[0]
-    if wanted == TOTAL:
-        raise UsageError("The total is the sum of the rows.", "Trace one of them: --row ID")
-    if found:
-        raise UsageError(f"{row} is the beginning of {len(found)} rows.", _listed(lines[n] for n in found))
-    for each in sealed.corrections if sealed else ():
-        if wanted and each.line.row_id.startswith(wanted):
-            remedy = f"Trace that month: wattledger trace {each.restates_period} --row {row}"
-            raise UsageError(f"{row} is a correction of {each.restates_period}, posted in this month.", remedy)
-    by_id = {line.row_id: line for line in lines}
-    near = difflib.get_close_matches(wanted, by_id, n=_NEAREST, cutoff=0.0)
-    raise UsageError(f"There is no row {row[:40]}.", _listed(by_id[each] for each in near))
-
-
-def _listed(lines: Iterable[Line]) -> str:
-    told = [f"{line.row_id} ({' / '.join(part or '-' for part in line.key)})" for line in lines]
-    more = f" and {len(told) - _NEAREST} more" if len(told) > _NEAREST else ""
-    return f"There are: {', '.join(told[:_NEAREST])}{more}." if told else "The month has no rows."
 
 
 def _printed(lines: Sequence[Line], sealed: Statement | None) -> tuple[list[Line], tuple[str, ...]]:
