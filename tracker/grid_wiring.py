@@ -196,7 +196,7 @@ def _not_covered(config: Config, zone: Zone, name: str) -> UsageError:
 def learn_from_store(config: Config, chain: ChainProvider, zone: str, now_s: int) -> tuple[Finding, ...]:
     """For commands: the values of the last day, and how the services fared, as findings. Never raises."""
     store, services = FactorReader(store_path(config)), config.grid.live_chain(zone)
-    if not services:
+    if not services and config.accounting.location_factor != "hourly":
         return ()
     try:
         chain.learn(store.records(zones_of(zone), now_s - _DAY_S, now_s))

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from tests.core.test_chain import HOUR, OFFICIAL, T, live
-from tracker.core.factors import Basis, FactorRow, Step
+from tracker.core.factors import Basis, FactorRow, FactorType, Step
 from tracker.core.instruments import Instrument, Kind
 from tracker.core.known import FactorRecord
 from tracker.grid.chain import ChainProvider, Rates
@@ -195,3 +195,16 @@ def test_memory_is_bounded_and_a_thread_may_learn_meanwhile() -> None:
     for n in range(2_000):
         chain.factor("FR", T + n * 300)
     assert len(chain._hours) <= 512
+
+
+def test_check_says_that_hours_are_of_a_type_that_scope_2_does_not_want() -> None:
+    """The counter is flagged hour by hour; whoever sets a node up should not have to find that out there."""
+    lifecycle = live("a", "30", factor_type=FactorType.LIFECYCLE)
+    for chain, rows, warned in (
+        (provider(), [lifecycle], True),
+        (provider(), [lifecycle, live("b", "20")], False),
+        (provider(hourly=False), [lifecycle], False),
+    ):
+        chain.learn(known(*rows))
+        said = [found.message for found in chain.check() if "no Scope 2 figure" in found.message]
+        assert bool(said) == warned

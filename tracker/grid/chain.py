@@ -6,12 +6,12 @@ what is known (``learn``), by swapping one reference. Nothing here waits, reads 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from tracker.core.chain import choose_hourly
-from tracker.core.factors import OFFICIAL, Basis, Choice, FactorRow, NoFactor, Step, choose_residual
+from tracker.core.factors import OFFICIAL, Basis, Choice, FactorRow, FactorType, NoFactor, Step, choose_residual
 from tracker.core.instruments import Instrument
 from tracker.core.known import FactorRecord
 from tracker.core.model import Factor, Finding, Level
@@ -125,12 +125,21 @@ class ChainProvider(GridProvider):
     def check(self) -> tuple[Finding, ...]:
         findings = self._tables.check()
         if not self._chain:
-            return findings
+            return (*findings, *self._check_type())
         rows = len(self._known.recorded_at_s)
         level, what = (Level.OK, f"{rows} value{'s' * (rows > 1)}") if rows else (Level.WARN, "nothing")
         remedy = "" if rows else "The daemon asks them; or at once: wattledger grid fetch"
         services = ", ".join(self._chain)
-        return (*findings, Finding(level, "grid", f"The store has {what} of {services} for this zone.", remedy))
+        found = Finding(level, "grid", f"The store has {what} of {services} for this zone.", remedy)
+        return (*findings, found, *self._check_type())
+
+    def _check_type(self) -> Iterator[Finding]:
+        """Whether the hours are of the type that Scope 2 wants."""
+        kinds = {row.factor_type for row in self._known.newest}
+        if self._hourly and kinds == {FactorType.LIFECYCLE}:
+            message = "The hours of this zone are life-cycle values: the location-based counter is no Scope 2 figure."
+            remedy = 'Put a service with direct values first in the chain, or set location_factor = "annual".'
+            yield Finding(Level.WARN, "grid", message, remedy)
 
     def _hour(self, zone: str, at_s: int) -> Factor:
         key = (zone, at_s // SLOT_S)
