@@ -80,6 +80,10 @@ class Outcome:
     resting_until_s: int = 0
 
 
+#: (ranges that are read, what came of them, those of them that were not read whole)
+_Mark = Callable[[int, Fetched, Mapping[Due, ProviderError]], None]
+
+
 def fetch(
     provider: LiveProvider,
     zone: Zone,
@@ -142,9 +146,15 @@ def _refresh_one(provider: LiveProvider, zone: Zone, store: FactorStore, now_s: 
     if last[BEGUN] is None:
         store.mark_read(name, zone.code, BEGUN, now_s)
     ranges = due(now_s, last)
-    fetched, failures = _read_all(provider, zone, ranges, store, now_s)
+
+    def mark(number: int, fetched: Fetched, failures: Mapping[Due, ProviderError]) -> None:
+        """At once, for the process may be ended at its deadline: the jobs of which nothing is left to read."""
+        read, left = ranges[:number], set(_jobs(ranges[number:]))
+        jobs = [job for job in _done(read, failures) if job not in left]
+        _mark(store, provider, zone, jobs, _places(read, fetched, last[Job.LATEST]), now_s)
+
+    fetched, failures = _read_all(provider, zone, ranges, store, now_s, mark)
     jobs = _done(ranges, failures)
-    _mark(store, provider, zone, jobs, _places(ranges, fetched, last[Job.LATEST]), now_s)
     error = _worst(failures.values())
     if error is not None and ranges[0] in failures:
         store.put_status(after_failure(status, error, now_s))
@@ -164,7 +174,7 @@ def _refresh_one(provider: LiveProvider, zone: Zone, store: FactorStore, now_s: 
 
 
 def _read_all(
-    provider: LiveProvider, zone: Zone, ranges: Sequence[Due], store: FactorStore, now_s: int
+    provider: LiveProvider, zone: Zone, ranges: Sequence[Due], store: FactorStore, now_s: int, mark: _Mark
 ) -> tuple[Fetched, dict[Due, ProviderError]]:
     """What came, and the ranges that were not read whole. A bad answer about the past is passed over, since it stays as
     it is; any other error ends the reading."""
@@ -179,6 +189,7 @@ def _read_all(
                 failures.setdefault(each, error)
                 if not (each.past and isinstance(error, BadAnswer)):
                     return fetched, failures | dict.fromkeys(ranges[number:], error)
+        mark(number + 1, fetched, failures)
     return fetched, failures
 
 
