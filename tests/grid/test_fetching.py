@@ -247,7 +247,7 @@ def test_a_good_value_survives_whatever_comes_after_it(store: FactorStore) -> No
 def test_a_kill_in_the_month_before_costs_no_week_that_was_read(store: FactorStore) -> None:
     """A slow service: a poll that is ended at its deadline every time has to get further every time."""
     provider = Scripted()
-    provider.fault = lambda start_s, _: KeyboardInterrupt() if start_s < NOW_S - 20 * DAY_S else None  # type: ignore[assignment] # no error
+    provider.fault = lambda start_s, _: KeyboardInterrupt() if start_s < NOW_S - 20 * DAY_S else None  # type: ignore[assignment,return-value] # no error
     with pytest.raises(KeyboardInterrupt):
         refresh({FR: [provider]}, store, NOW_S)
     asked = [store.last_read("scripted", "FR", job) for job in (Job.HOURLY, Job.DAILY, Job.MONTH_D20)]
