@@ -8,14 +8,24 @@ from pathlib import Path
 from tracker.config import load
 from tracker.config.pue import statements
 from tracker.core.accounting import pue_at
+from tracker.grid.instruments import parse_instruments
 
 README = Path(__file__).parents[2] / "README.md"
 
 
+def blocks() -> list[str]:
+    return re.findall(r"```toml\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+
+
+def test_its_instruments_are_taken_as_they_stand() -> None:
+    (text,) = [block for block in blocks() if "[[instrument]]" in block]
+    claims = parse_instruments(text, "README.md", lambda _: "").claims
+    assert [(claim.instrument.key, claim.cautions) for claim in claims] == [("tariff", ()), ("go-2026-0001", ())]
+
+
 def test_its_examples_are_taken_as_they_stand(tmp_path: Path) -> None:
     """Also with the lines that are commented out."""
-    blocks = re.findall(r"```toml\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-    text = "\n".join(block for block in blocks if "[grid" in block or "[site" in block)
+    text = "\n".join(block for block in blocks() if "[grid" in block or "[site" in block)
     for written in (text, re.sub(r"^# (?=[a-z_]+ = )", "", text, flags=re.MULTILINE)):
         file = tmp_path / "config.toml"
         file.write_text(written, "utf-8")
