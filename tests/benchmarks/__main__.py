@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import tracker
-from tests.benchmarks import kills, machine, overhead, parts, scrape, start
+from tests.benchmarks import fleet, kills, machine, overhead, parts, scrape, start
 from tests.benchmarks.rows import Row, markdown_table, text_table
 
 RESULTS = Path(__file__).parent / "results"
@@ -34,6 +34,7 @@ SECTIONS: Mapping[str, Section] = {
     "scrape": lambda _folder, quick: scrape.run(quick=quick),
     "node": lambda folder, quick: overhead.run(folder, quick=quick),
     "start": lambda folder, quick: start.run(folder, quick=quick),
+    "fleet": lambda folder, quick: fleet.run(folder, quick=quick),
     "kills": lambda folder, quick: kills.run(folder, quick=quick),
 }
 

@@ -7,6 +7,7 @@ its devices count as expected and not covered.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -164,7 +165,7 @@ class Coverage:
         parts = self._parts.get(each.hostname, [])
         due_ms = sum((self._due_ms(each, part) for part in parts), Fraction(0))
         covered_ms = sum(part.covered_ms for part in parts)
-        there = self._there(each)
+        there = self._hours_there(each)
         gaps_s = tuple(
             (state, round(Fraction(ms, 1000))) for state, ms in self._presence.gaps_ms.get(each.hostname, ())
         )
@@ -182,14 +183,15 @@ class Coverage:
     def _hours(self, each: Expected) -> int:
         return len(range(each.start_s, each.end_s, HOUR_S))
 
-    def _there(self, each: Expected) -> tuple[int, ...]:
+    def _hours_there(self, each: Expected) -> tuple[int, ...]:
+        """Sorted, as all hours of a node are."""
         hours = self._presence.hours.get(each.hostname, ())
-        return tuple(hour_s for hour_s in hours if each.start_s <= hour_s < each.end_s)
+        return hours[bisect_left(hours, each.start_s) : bisect_left(hours, each.end_s)]
 
     def _due_ms(self, each: Expected, part: Part) -> Fraction:
         """Device time told of, and as much for each hour that is missing."""
         present_h = len(self._presence.hours.get(each.hostname, ()))
-        missing_h = self._hours(each) - len(self._there(each))
+        missing_h = self._hours(each) - len(self._hours_there(each))
         return part.told_ms + Fraction(part.told_ms * missing_h, present_h)
 
     def _typical_ms(self, site: str | None, component: str | None) -> Fraction:
