@@ -12,6 +12,7 @@ from tests.config.kit import Cluster, Nvml, Open, Rapl, Service, loaded
 from tracker.config import Duration, load
 from tracker.config.load import default_state_dir
 from tracker.config.schema import Embodied, GridZone, PuePeriod
+from tracker.core.errors import UsageError
 from tracker.core.rules import parse_rules
 
 FULL = """
@@ -307,3 +308,12 @@ def test_durations(text: str, ns: int, back: str) -> None:
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(ValueError, match=r"^"):
         Duration.parse(text)
+
+
+def test_a_command_about_all_sites_may_run_where_no_node_stands(tmp_path: Path) -> None:
+    """Finance has one configuration with every site in it."""
+    path = tmp_path / "config.toml"
+    path.write_text('[site.par1]\nzone = "FR"\n[site.ash1]\nzone = "SRVC"\n', encoding="utf-8")
+    with pytest.raises(UsageError, match="There are 2 sites"):
+        load(path, environ={})
+    assert set(load(path, environ={}, fleet=True).site) == {"par1", "ash1"}

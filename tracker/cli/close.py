@@ -56,7 +56,7 @@ def close(
     comes later is restated, never changed. A closing that was broken off is finished by the same command. Exit code 1
     if a condition is not met.
     """
-    config = config_of(config_path, flags)
+    config = config_of(config_path, flags, fleet=True)
     store = books_of(config, books)
     if status:
         show_status(store, months(store) if month is None else (checked_month(month),), as_json=as_json)

@@ -74,7 +74,9 @@ def export_command(
         hand_on_idle=allocate_idle,
         version=version,
     )
-    config = config_of(config_path, flags)
+    config = config_of(config_path, flags, fleet=True)
+    if not books and not config.books.url:
+        config = config_of(config_path, flags)  # of this node alone
     now_s = factors.now_s()
     with progress("Composing") as tell:
         store = _books(config, books)

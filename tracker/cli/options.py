@@ -30,7 +30,7 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return path(command)
 
 
-def config_of(config_path: Path | None, flags: dict[str, Any]) -> Config:
-    """The effective configuration. Raises UsageError."""
+def config_of(config_path: Path | None, flags: dict[str, Any], *, fleet: bool = False) -> Config:
+    """The effective configuration. ``fleet``: of a command about all sites. Raises UsageError."""
     given = {name.replace("__", "."): value for name, value in flags.items()}
-    return load(config_path, environ=os.environ, flags=given)
+    return load(config_path, environ=os.environ, flags=given, fleet=fleet)

@@ -49,7 +49,7 @@ def restate(
     method, the month gets a new version, to be reviewed and closed. The closed version stays as it is. Running it again
     posts nothing twice.
     """
-    config = config_of(config_path, flags)
+    config = config_of(config_path, flags, fleet=True)
     person = checked_person(who or user())
     store = books_of(config, books)
     now_s = factors.now_s()

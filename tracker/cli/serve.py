@@ -57,7 +57,7 @@ def serve(
     Who may read is said by --web-config (users, client certificates) and --token-file ("Authorization: Bearer …", or
     the password of the user "token" in a browser); one of them is enough. Without both everybody may.
     """
-    config = config_of(config_path, flags)
+    config = config_of(config_path, flags, fleet=True)
     log = Log(sys.stderr, level=Severity[config.log.level.upper()], style=config.log.format, environ=os.environ)
     told = Reporter(log)
 

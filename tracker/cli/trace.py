@@ -50,7 +50,7 @@ def trace(
 
     A closed month is traced with what was sealed of it. Why the nodes' own counters differ is said at the end.
     """
-    config = config_of(config_path, flags)
+    config = config_of(config_path, flags, fleet=True)
     if draft and version:
         raise UsageError("A version is no draft.", "Give --version or --draft.")
     store = open_store(books or config.books.url or str(config.node.state_dir / "books"), config.books.cache)

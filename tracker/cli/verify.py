@@ -52,7 +52,7 @@ def verify(config_path: Path | None, as_json: bool, books: str | None, **flags: 
     statement, which is made again from its sealed inputs.
     """
     of_books = {name: flags.pop(name) for name in _OF_BOOKS}
-    config = config_of(config_path, flags)
+    config = config_of(config_path, flags, fleet=books is not None)
     if books is not None:
         _verify_books(config, "" if books == _CONFIGURED else books, of_books, as_json=as_json)
     if any(value is not None for value in of_books.values()):

@@ -21,9 +21,10 @@ MIN_TICK = Duration(NS_PER_S)
 SLOT = Duration(SLOT_S * NS_PER_S)
 
 
-def check(config: Config, layers: Layers) -> None:
-    """Raises UsageError for the first thing that cannot be."""
-    _check_node(config, layers)
+def check(config: Config, layers: Layers, *, fleet: bool = False) -> None:
+    """Raises UsageError for the first thing that cannot be. ``fleet``: for a command about all sites, which may run
+    where no node stands."""
+    _check_node(config, layers, fleet=fleet)
     for name, site in config.site.items():
         if site.pue is not None:
             _check_pue(site.pue, layers, ("site", name, "pue"))
@@ -39,7 +40,7 @@ def check(config: Config, layers: Layers) -> None:
     check_books(config, layers, _check_timezone)
 
 
-def _check_node(config: Config, layers: Layers) -> None:
+def _check_node(config: Config, layers: Layers, *, fleet: bool) -> None:
     if not config.node.hostname.strip():
         raise layers.error(("node", "hostname"), "node.hostname is empty.", "Name the node, or leave the key out.")
     wanted, sites = config.node.site, config.site
@@ -49,7 +50,7 @@ def _check_node(config: Config, layers: Layers) -> None:
             f"Did you mean {in_words(near)}?" if near else f'Add [site.{wanted}] with its zone, such as zone = "FR".'
         )
         raise layers.error(("node", "site"), f'node.site is "{wanted}", but there is no [site.{wanted}].', remedy)
-    if not wanted and len(sites) > 1:
+    if not wanted and len(sites) > 1 and not fleet:
         raise layers.error(
             ("site",),
             f"There are {len(sites)} sites, and node.site does not say which one this node stands in.",

@@ -47,6 +47,7 @@ def load(
     resolver_options: Mapping[str, type] | None = None,
     live_options: Mapping[str, type] | None = None,
     system_path: Path = SYSTEM_PATH,
+    fleet: bool = False,
 ) -> Config:
     """The effective configuration. Raises UsageError: one sentence with the place and the remedy.
 
@@ -54,6 +55,7 @@ def load(
     ``flags``: by dotted path (``FLAGS``); None was not given; a mapping replaces a whole table.
     ``source_options``, ``resolver_options``, ``live_options``: the Options of each power source, of each resolver of
     workloads and of each service that knows grid factors, by name. None: those that there are.
+    ``fleet``: for a command about all sites; where this node stands need not be said.
     """
     if source_options is None or resolver_options is None:
         from tracker import registry  # noqa: PLC0415 - imports every source; tests and tools give their own
@@ -75,7 +77,7 @@ def load(
     _settle_site(layers, sections)
     _settle_commit(layers, sections)
     config = Config(**sections, path=used, origins=_dotted(layers.origins))
-    check(config, layers)
+    check(config, layers, fleet=fleet)
     return config
 
 
