@@ -253,7 +253,7 @@ def _gaps() -> Panel:
     gaps = by_host(f"increase(wattledger_gap_seconds_total{{{PLACE}}}[$__range])")
     return bars(
         "Time without a reading",
-        "Gaps of the time range by device and reason: nothing was booked as measured in them, and nothing was invented. "
+        "Gaps of the time range by device and reason: nothing was booked as measured in them, nothing was invented. "
         "The first gap of its kind on a device shows from its second scrape on.",
         Query(
             f"topk(10, sum by (hostname,component,device,reason) ({gaps}) > 0)", "{{hostname}} {{device}}: {{reason}}"
@@ -296,7 +296,7 @@ def _agent() -> list[Panel]:
         ),
         number(
             "Ledger",
-            "Time since the last commit, of the node that is furthest behind. Every 10 s is normal; a ledger that stands "
+            "Time since the last commit, of the node that is furthest behind. Every 10 s is normal; one that stands "
             "still has a full disk or a broken one.",
             f"max(time() - {by_host(f'wattledger_ledger_commit_timestamp_seconds{{{PLACE}}}')})",
             Look(AGE, "no ledger here", span=4, decimals=0, height=7, steps=((None, GOOD), (60, DOUBTFUL), (300, BAD))),

@@ -11,36 +11,41 @@ from dashboards.build.style import (
     BAD,
     DATE,
     DOUBTFUL,
+    EMISSION_STEPS,
+    EMISSIONS_MONTH,
+    ENERGY_MONTH,
+    ENERGY_STEPS,
+    FLEET,
     GOOD,
     GRAMS,
+    IDLE_POWER,
+    IDLE_STEPS,
     INTENSITY,
     KWH,
-    NODE,
+    NO_RULES,
     PLACE,
+    POWER,
+    RECORDED,
     REMAINDERS,
     SHARE,
     WATTS,
     WORK,
     increase,
     kwh,
+    month,
     named,
-    rate,
     share,
+    steps,
 )
 from dashboards.build.variables import work
 
-ENERGY = "wattledger_workload_energy_joules_total"
-IDLE = "wattledger_workload_idle_energy_joules_total"
-GRAMS_OUT = "wattledger_workload_emissions_grams_total"
-
-_LOCATION = f'{WORK},basis="location"'
-_CLAIMED = f'{WORK},kind!~"{REMAINDERS}"'
-_REST = f'{WORK},kind=~"{REMAINDERS}"'
+_ENERGY = "wattledger_workload_energy_joules_total"
+_IDLE = "wattledger_workload_idle_energy_joules_total"
+_EMISSIONS = "wattledger_workload_emissions_grams_total"
+_LOCATION = 'basis="location"'
+_CLAIMED = f'kind!~"{REMAINDERS}"'
+_REST = f'kind=~"{REMAINDERS}"'
 _HORIZONS_H = (0, 1, 2, 3, 6, 12, 24)  # as the daemon exports them
-_NO_FACTOR = "no factor: nothing is weighed"
-_ABOUT = (
-    "`increase` interpolates to the edges of the time range: exact to one scrape interval. The statement is the book."
-)
 
 
 def page() -> Page:
@@ -50,11 +55,11 @@ def page() -> Page:
         "What the fleet draws, weighs and wastes: now, today and this month.",
         work(),
         [
-            Band("Now and so far", [_power(), *_today(), *_month()]),
+            Band("Now and so far", [_power(), *_today(), *_month(), _idle_share()]),
             Band("Who and what", [_by_team(), _by_component()]),
-            Band("Waste", [_waste(), _waste_share(), _wasters()]),
-            Band("Grid and budget", [_intensity(), _forecast(), _greenest(), _budget()]),
-            Band("Top workloads", [_top()]),
+            Band("Waste", [_waste(), _waste_share(), _budget()]),
+            Band("Grid", [_intensity(), _forecast(), _greenest()]),
+            Band("Workloads (these two follow the choice of workload and node, too)", [_top(), _wasters()]),
             strip(WORK),
         ],
     )
@@ -63,26 +68,27 @@ def page() -> Page:
 def _power() -> Panel:
     return number(
         "Power now",
-        "Power of everything that is chosen, from the energy counters. With all owners chosen it is the power of the "
-        "devices: idle, system and unattributed are in it.",
-        rate(ENERGY, WORK),
-        Look(WATTS, "nothing is measured here"),
+        "Power of what is chosen, mean of five minutes. With all owners chosen it is the power of the devices: idle, "
+        f"system and unattributed are in it. {RECORDED}",
+        f"sum({POWER}{{{FLEET}}})",
+        Look(WATTS, NO_RULES),
     )
 
 
 def _today() -> list[Panel]:
     energy = number(
         "Energy today",
-        f"Energy of the selection since midnight. {_ABOUT}",
-        kwh(increase(ENERGY, WORK)),
-        Look(KWH, "no energy here", since="now/d"),
+        f"Energy of what is chosen since midnight. {RECORDED}",
+        kwh(steps(ENERGY_STEPS, FLEET)),
+        Look(KWH, NO_RULES, since="now/d"),
         now=True,
     )
     emissions = number(
         "Emissions today",
-        f"Location-based CO2 equivalent since midnight, PUE included, by the factor known when it was booked. {_ABOUT}",
-        increase(GRAMS_OUT, _LOCATION),
-        Look(GRAMS, _NO_FACTOR, since="now/d"),
+        "Location-based CO2 equivalent since midnight, PUE included, by the factor known when it was booked. Absent "
+        f"without a factor. {RECORDED}",
+        steps(EMISSION_STEPS, f"{FLEET},{_LOCATION}"),
+        Look(GRAMS, "no factor, or no rules", since="now/d"),
         now=True,
     )
     return [energy, emissions]
@@ -91,37 +97,43 @@ def _today() -> list[Panel]:
 def _month() -> list[Panel]:
     energy = number(
         "Energy this month",
-        f"Energy of the selection since the first of the month. {_ABOUT}",
-        kwh(increase(ENERGY, WORK)),
-        Look(KWH, "no energy here", since="now/M"),
+        f"Energy of what is chosen since the first of the month (UTC). The statement is the book. {RECORDED}",
+        kwh(month(ENERGY_MONTH, FLEET)),
+        Look(KWH, NO_RULES),
         now=True,
     )
     emissions = number(
         "Emissions this month",
-        f"Location-based CO2 equivalent since the first of the month, PUE included. {_ABOUT}",
-        increase(GRAMS_OUT, _LOCATION),
-        Look(GRAMS, _NO_FACTOR, since="now/M"),
+        "Location-based CO2 equivalent since the first of the month (UTC), PUE included. The statement is the book. "
+        f"{RECORDED}",
+        month(EMISSIONS_MONTH, f"{FLEET},{_LOCATION}"),
+        Look(GRAMS, "no factor, or no rules"),
         now=True,
     )
-    idle = number(
+    return [energy, emissions]
+
+
+def _idle_share() -> Panel:
+    return number(
         "Idle share of energy",
-        "Energy below the idle floor of its device, over all energy of the time range: held by somebody or by nobody.",
-        share(increase(IDLE, WORK), increase(ENERGY, WORK)),
-        Look(SHARE, "no energy here", highest=1, decimals=1, steps=((None, GOOD), (0.3, DOUBTFUL), (0.6, BAD))),
+        "Energy below the idle floor of its device over all energy, in the time range: held by somebody or by nobody. "
+        f"{RECORDED}",
+        share(steps(IDLE_STEPS, FLEET), steps(ENERGY_STEPS, FLEET)),
+        Look(SHARE, NO_RULES, highest=1, decimals=1, steps=((None, GOOD), (0.3, DOUBTFUL), (0.6, BAD))),
         now=True,
     )
-    return [energy, emissions, idle]
 
 
 def _by_team() -> Panel:
     return lines(
         "Power by team",
-        "Workloads by team; what is charged to nobody by its kind. The stack adds up to the power of the selection.",
+        "Workloads by team, and what is charged to nobody by its kind. The stack is the power of what is chosen. "
+        f"{RECORDED}",
         [
-            Query(named(rate(ENERGY, _CLAIMED, "team"), "team", "no team"), "{{team}}"),
-            Query(rate(ENERGY, _REST, "kind"), "{{kind}}"),
+            Query(named(f"sum by (team) ({POWER}{{{FLEET},{_CLAIMED}}})", "team", "no team"), "{{team}}"),
+            Query(f"sum by (kind) ({POWER}{{{FLEET},{_REST}}})", "{{kind}}"),
         ],
-        Look(WATTS, "nothing is measured here", span=12, height=9),
+        Look(WATTS, NO_RULES, span=12, height=9),
         stacked=True,
     )
 
@@ -129,9 +141,9 @@ def _by_team() -> Panel:
 def _by_component() -> Panel:
     return lines(
         "Power by component",
-        "The same power by what draws it. A component that is missing has no sensor and no model on these nodes.",
-        Query(rate(ENERGY, WORK, "component"), "{{component}}"),
-        Look(WATTS, "nothing is measured here", span=12, height=9),
+        f"The same power by what draws it. A component that is missing has neither sensor nor model. {RECORDED}",
+        Query(f"sum by (component) ({POWER}{{{FLEET}}})", "{{component}}"),
+        Look(WATTS, NO_RULES, span=12, height=9),
         stacked=True,
     )
 
@@ -139,26 +151,26 @@ def _by_component() -> Panel:
 def _waste() -> Panel:
     return lines(
         "Power below the idle floor",
-        "Allocated: devices that a workload holds and does not use, charged to it. Nobody: devices that nobody holds. "
-        "Both are in the power above.",
+        "Allocated, idle: devices that a workload holds and does not use, charged to it. Held by nobody: the rest. "
+        f"Both are part of the power above. {RECORDED}",
         [
-            Query(rate(IDLE, f'{WORK},kind!~"idle|unallocated"'), "allocated, idle"),
-            Query(rate(IDLE, f'{WORK},kind=~"idle|unallocated"'), "held by nobody"),
+            Query(f"sum({IDLE_POWER}{{{FLEET},{_CLAIMED}}})", "allocated, idle"),
+            Query(f"sum({IDLE_POWER}{{{FLEET},{_REST}}})", "held by nobody"),
         ],
-        Look(WATTS, "no idle energy here", span=10, height=8),
+        Look(WATTS, NO_RULES, span=12, height=8),
         stacked=True,
     )
 
 
 def _waste_share() -> Panel:
-    claimed = increase(IDLE, _CLAIMED), increase(ENERGY, _CLAIMED)
     return number(
         "Allocated and idle",
-        "Of the energy charged to workloads in the time range, the part below the idle floor: devices held, not used.",
-        share(*claimed),
+        "Of the energy charged to workloads in the time range, the part below the idle floor: devices held, not used. "
+        f"{RECORDED}",
+        share(steps(IDLE_STEPS, f"{FLEET},{_CLAIMED}"), steps(ENERGY_STEPS, f"{FLEET},{_CLAIMED}")),
         Look(
             SHARE,
-            "no workload here",
+            "no workload, or no rules",
             span=4,
             height=8,
             highest=1,
@@ -170,11 +182,12 @@ def _waste_share() -> Panel:
 
 
 def _wasters() -> Panel:
+    idle = increase(_IDLE, f"{WORK},{_CLAIMED}", "workload")
     return bars(
         "Most allocated and idle energy",
         "The ten workloads with most energy below the idle floor of devices that they hold, in the time range.",
-        Query(f"topk(10, {kwh(increase(IDLE, _CLAIMED, 'workload'))} > 0)", "{{workload}}"),
-        Look(KWH, "no workload wastes energy here", span=10, height=8, steps=((None, DOUBTFUL),)),
+        Query(f"topk(10, {kwh(idle)} > 0)", "{{workload}}"),
+        Look(KWH, "no workload wastes energy here", span=6, height=10, steps=((None, DOUBTFUL),)),
     )
 
 
@@ -187,7 +200,7 @@ def _intensity() -> Panel:
             f"max by (zone,basis,provider) (wattledger_grid_intensity_grams_per_kwh{{{PLACE}}})",
             "{{zone}} {{basis}} ({{provider}})",
         ),
-        Look(INTENSITY, "no factor in use", span=9, height=8),
+        Look(INTENSITY, "no factor in use", span=12, height=8),
     )
 
 
@@ -200,7 +213,7 @@ def _forecast() -> Panel:
         [  # one query each: an instant query has no order, and "12h" sorts before "1h"
             Query(expected % f'{PLACE},horizon="{hours}h"', "{{zone}} {{scheme}} +{{horizon}}") for hours in _HORIZONS_H
         ],
-        Look(INTENSITY, "no forecast for these zones", span=6, height=8, decimals=0),
+        Look(INTENSITY, "no forecast for these zones", span=8, height=8, decimals=0),
     )
 
 
@@ -218,51 +231,52 @@ def _greenest() -> Panel:
 
 
 def _budget() -> Panel:
-    budget = 'max by (team) (wattledger_budget_kwh{team=~"$team"})'
-    spent = kwh(increase(ENERGY, f'{NODE},team=~"$team"', "team"))
     return bars(
-        "Month to date against the energy budget",
-        "Energy since the first of the month over the monthly budget of the team, for teams that have one. Needs the "
-        "budget rules (dashboards/rules/budgets.example.yml, edited) in Prometheus.",
-        Query(f"{spent} / on (team) group_left () ({budget} > 0)", "{{team}}"),
+        "Month to date against budget",
+        "Used so far over the monthly budget, for teams that have one: edit dashboards/rules/budgets.example.yml. "
+        f"Of the whole fleet: only the choice of team applies. {RECORDED}",
+        Query(month("team:wattledger_budget_used:ratio", 'team=~"$team"', "team,budget"), "{{team}} ({{budget}})"),
         Look(
             SHARE,
             "no budget is set",
-            span=5,
+            span=8,
             height=8,
             decimals=0,
             highest=1.2,
-            since="now/M",
             steps=((None, GOOD), (0.8, DOUBTFUL), (1, BAD)),
         ),
     )
 
 
 def _top() -> Panel:
-    by = "cluster,hostname,workload,kind,team,project,phase"
-    energy = increase(ENERGY, _CLAIMED, by)
-    biggest = f"topk(15, {energy})"
+    by = "cluster,hostname,workload,kind,team,project"
+    biggest = f"topk(15, {increase(_ENERGY, f'{WORK},{_CLAIMED}', by)})"
+
+    def theirs(vector: str) -> str:
+        return f"{vector} and on ({by}) {biggest}"
+
     return rows(
-        "Top workloads of the time range",
-        "The fifteen workloads that used most energy, with their location-based emissions and idle energy. One row for "
-        f"each node of a workload. {_ABOUT}",
+        "Top workloads",
+        "The fifteen workloads with most energy in the time range, with their location-based emissions and idle "
+        "energy; one row for each node of a workload. `increase` estimates what happened between the edges of the time "
+        "range and the nearest scrapes. The statement is the book.",
         [
             Column("Energy", kwh(biggest), KWH, 2),
-            Column("Emissions", f"{increase(GRAMS_OUT, _LOCATION, by)} and on ({by}) {biggest}", GRAMS),
-            Column("Idle energy", f"{kwh(increase(IDLE, _CLAIMED, by))} and on ({by}) {biggest}", KWH, 2),
+            Column("Emissions", theirs(increase(_EMISSIONS, f"{WORK},{_LOCATION}", by)), GRAMS, 0),
+            Column("Idle energy", theirs(kwh(increase(_IDLE, f"{WORK},{_CLAIMED}", by))), KWH, 2),
         ],
-        Look("", "no workload here", span=24, height=10),
+        Look("", "no workload here", span=18, height=10),
         labels={
             "workload": "Workload",
             "kind": "Kind",
             "team": "Team",
             "project": "Project",
-            "phase": "Phase",
             "cluster": "Cluster",
             "hostname": "Node",
         },
         links={
             "Workload": ("This workload", link("training", workload=field("Workload"))),
+            "Team": ("This team", link("team", team=field("Team"))),
             "Node": ("This node", link("node", hostname=field("Node"))),
         },
         sort="Energy",

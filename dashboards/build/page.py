@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
@@ -33,6 +34,16 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
+class Shortcut:
+    """A link at the top of a page: to the same page at another time, with all choices kept, or to ``url``."""
+
+    title: str
+    since: str = ""
+    until: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A dashboard. Its uid is ``wattledger-<name>`` for ever: people keep links to it."""
 
@@ -44,6 +55,8 @@ class Page:
     since: str = "now-6h"
     until: str = "now"
     refresh: str = "1m"
+    timezone: str = "browser"
+    shortcuts: Sequence[Shortcut] = ()
 
     @property
     def uid(self) -> str:
@@ -68,14 +81,26 @@ def to_json(page: Page) -> str:
 
 def assemble(page: Page) -> Dashboard:
     board = build.Dashboard(page.title).uid(page.uid).description(page.purpose).tags([TAG]).editable()
-    board.time(page.since, page.until).timezone("browser").refresh(page.refresh).tooltip(DashboardCursorSync.CROSSHAIR)
+    board.time(page.since, page.until).timezone(page.timezone).refresh(page.refresh).tooltip(
+        DashboardCursorSync.CROSSHAIR
+    )
     board.version(1)
     board.variables(list(page.variables))
     others = build.DashboardLink("wattledger").type(DashboardLinkType.DASHBOARDS).tags([TAG]).as_dropdown(False)
     board.link(others.include_vars(True).keep_time(True).icon("external link").target_blank(False))
+    for shortcut in page.shortcuts:
+        board.link(_shortcut(page, shortcut))
     built = board.build()
     built.panels = _laid_out(page.bands)
     return built
+
+
+def _shortcut(page: Page, shortcut: Shortcut) -> build.DashboardLink:
+    names = [variable.build().name for variable in page.variables]
+    kept = "&".join(f"${{{name}:queryparam}}" for name in names)
+    here = f"/d/{page.uid}?from={quote(shortcut.since)}&to={quote(shortcut.until)}&{kept}"
+    to = build.DashboardLink(shortcut.title).type(DashboardLinkType.LINK).url(shortcut.url or here)
+    return to.icon("doc" if shortcut.url else "dashboard").target_blank(bool(shortcut.url))
 
 
 def _laid_out(bands: Sequence[Band]) -> list[Panel | RowPanel]:

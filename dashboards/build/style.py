@@ -52,6 +52,38 @@ WORK = f'{NODE},{OWNER},workload=~"$workload"'
 TARGET = "cluster,job,instance"
 
 
+# Recorded series (dashboards/rules/recording.yml): what a fleet or a month is asked by. A thousand nodes have 80,000
+# series of workloads; a chart of their raw rates needs more samples than a Prometheus allows.
+FLEET = f"{PLACE},{OWNER}"
+POWER = "project:wattledger_workload_power_watts:rate5m"
+IDLE_POWER = "project:wattledger_workload_idle_power_watts:rate5m"
+ENERGY_STEPS = "project:wattledger_workload_energy_joules:delta5m"
+IDLE_STEPS = "project:wattledger_workload_idle_energy_joules:delta5m"
+EMISSION_STEPS = "project:wattledger_workload_emissions_grams:delta5m"
+ENERGY_MONTH = "project:wattledger_workload_energy_joules:month"
+EMISSIONS_MONTH = "project:wattledger_workload_emissions_grams:month"
+NO_RULES = "nothing recorded: are the recording rules loaded?"
+RECORDED = "From the recording rules (dashboards/rules/recording.yml), which have to be loaded; up to five minutes old."
+
+
+def steps(metric: str, selector: str, by: str = "") -> str:
+    """Sum of recorded steps of five minutes within the time range of the panel: exact, nothing is extrapolated."""
+    return _sum(f"sum_over_time({metric}{{{selector}}}[$__range])", by)
+
+
+def month(metric: str, selector: str, by: str = "") -> str:
+    """Sum of a recorded month to date, of the UTC month that the end of the time range is in.
+
+    A rule of five minutes may be late, so its last ten are looked at: the label keeps the month before out of it.
+    """
+    return _sum(f"last_over_time({metric}{{{selector}}}[10m]) and on (month) {THIS_MONTH}", by)
+
+
+#: One series, 1, whose label ``month`` is the UTC month of the evaluation: "202610". The last moment of October may be
+#: rounded up to the first of November on the way.
+THIS_MONTH = 'count_values("month", year(vector(time() - 1)) * 100 + month(vector(time() - 1)))'
+
+
 def kwh(joules: str) -> str:
     """Energy as finance says it, from an expression in joules."""
     return f"{joules} / {J_PER_KWH}"
