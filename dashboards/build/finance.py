@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models.dashboard import Panel
 
 from dashboards.build.page import Band, Page, Shortcut
 from dashboards.build.panels import Column, Look, Query, Steps, bars, lines, number, rows
-from dashboards.build.quality import strip
+from dashboards.build.quality import factor
 from dashboards.build.style import (
     BAD,
     DOUBTFUL,
@@ -62,8 +62,8 @@ def page() -> Page:
             Band("Who", [_by_team(), _by_centre()]),
             Band("Budgets", [_burn_down(), _used(), _ahead()]),
             Band("Course of the month", [_daily(), _cumulated()]),
-            Band("How much of the month is known", [_measured(), _coverage(), _unsplit(), _shipped()]),
-            strip(),
+            Band("How good these numbers are", [_measured(), _coverage(), _unattributed(), *factor()]),
+            Band("Before the month can be closed", [_unsplit(), _shipped()]),
         ],
         since="now/M",
         refresh="5m",
@@ -226,7 +226,7 @@ def _measured() -> Panel:
         "Measured energy of the month",
         f"Energy that a sensor measured over all energy of the month, of the chosen clusters and sites. {RECORDED}",
         share(month(_DEVICE_MONTH, f'{PLACE},method="measured"'), month(_DEVICE_MONTH, PLACE)),
-        Look(SHARE, NO_RULES, span=6, highest=1, decimals=1, steps=((None, BAD), (0.9, DOUBTFUL), (0.99, GOOD))),
+        Look(SHARE, NO_RULES, highest=1, decimals=1, steps=((None, BAD), (0.9, DOUBTFUL), (0.99, GOOD))),
         now=True,
     )
 
@@ -237,7 +237,18 @@ def _coverage() -> Panel:
         "Device time with a reading over device time, mean over the time range and over components, of nodes that "
         f"report. The statement says it by device. {RECORDED}",
         f"avg(avg_over_time(site:wattledger_coverage:ratio_rate1h{{{PLACE}}}[$__range]))",
-        Look(SHARE, NO_RULES, span=6, highest=1, decimals=2, steps=((None, BAD), (0.9, DOUBTFUL), (0.99, GOOD))),
+        Look(SHARE, NO_RULES, highest=1, decimals=2, steps=((None, BAD), (0.9, DOUBTFUL), (0.99, GOOD))),
+        now=True,
+    )
+
+
+def _unattributed() -> Panel:
+    return number(
+        "Unattributed energy of the month",
+        f"Energy whose user could not be observed over all energy of the month, of the chosen clusters and sites. "
+        f"{RECORDED}",
+        share(month(ENERGY_MONTH, f'{PLACE},kind="unattributed"'), month(ENERGY_MONTH, PLACE)),
+        Look(SHARE, NO_RULES, highest=1, decimals=1, steps=((None, GOOD), (0.05, DOUBTFUL), (0.2, BAD))),
         now=True,
     )
 
@@ -248,7 +259,7 @@ def _unsplit() -> Panel:
         "Energy of devices that this page's sums lack, in the time range: what new workloads used before their first "
         f"scrape. The ledger and the statement have it. {RECORDED}",
         kwh(steps("site:wattledger_unsplit_energy_joules:delta5m", PLACE)),
-        Look(KWH, NO_RULES, span=6, lowest=None),
+        Look(KWH, NO_RULES, span=12, lowest=None),
         now=True,
     )
 
@@ -259,6 +270,6 @@ def _shipped() -> Panel:
         "A month can be closed when every node has shipped its last hour. Statements and exports are in the finance "
         "portal: the link is at the top.",
         f"max(time() - wattledger_ship_last_success_timestamp_seconds{{{PLACE}}})",
-        Look("dtdurations", "no node ships", span=6, decimals=0, steps=((None, GOOD), (7200, DOUBTFUL), (86400, BAD))),
+        Look("dtdurations", "no node ships", span=12, decimals=0, steps=((None, GOOD), (7200, DOUBTFUL), (86400, BAD))),
         now=True,
     )

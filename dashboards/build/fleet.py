@@ -114,7 +114,7 @@ def _glance() -> list[Panel]:
 
 def _silent() -> Panel:
     return rows(
-        "Silent nodes",
+        "Which nodes are silent",
         "Nodes that ticked within the last day and do not now, longest first. Their counters are in their ledgers: "
         "what they measured while nobody scraped them is not lost.",
         [Column("Silent for", f"{_silence()} > {_SILENT_S}", AGE, 0)],

@@ -23,6 +23,7 @@ from dashboards.build.style import (
     INTENSITY,
     KWH,
     NO_RULES,
+    NODE,
     PLACE,
     POWER,
     RECORDED,
@@ -36,6 +37,7 @@ from dashboards.build.style import (
     named,
     share,
     steps,
+    workload_names,
 )
 from dashboards.build.variables import work
 
@@ -266,7 +268,9 @@ def _top() -> Panel:
             Column("Idle energy", theirs(kwh(increase(_IDLE, f"{WORK},{_CLAIMED}", by))), KWH, 2),
         ],
         Look("", "no workload here", span=18, height=10),
+        names=workload_names(f'{NODE},workload=~"$workload"', biggest),
         labels={
+            "name": "Name",
             "workload": "Workload",
             "kind": "Kind",
             "team": "Team",

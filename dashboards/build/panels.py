@@ -143,25 +143,27 @@ def rows(
     *,
     labels: dict[str, str],
     links: dict[str, tuple[str, str]] | None = None,
+    names: str = "",
     sort: str = "",
 ) -> Panel:
     """A table of instant queries, joined by their labels.
 
     ``labels``: label -> title of its column, in order; other labels are hidden. ``links``: title of a column -> (text,
-    URL). ``sort``: the column that comes first, largest first.
+    URL). ``names``: a query whose labels say more about the rows; its value is not shown. ``sort``: the column
+    that comes first, largest first.
     """
     panel = table.Panel()
     _frame(panel, title, description, replace(look, unit=TEXT))
-    queries = [Query(column.expr) for column in columns]
+    queries = [Query(column.expr) for column in columns] + ([Query(names)] if names else [])
     _ask(panel, queries, instant=True, table_format=True)
     panel.show_header(True).filterable(True)
-    values = [f"Value #{ref}" if len(columns) > 1 else "Value" for ref in _refs(len(columns))]
-    names = {**labels, **dict(zip(values, (column.title for column in columns), strict=True))}
-    panel.with_transformation(DataTransformerConfig("filterFieldsByName", options={"include": {"names": [*names]}}))
+    values = [f"Value #{ref}" if len(queries) > 1 else "Value" for ref in _refs(len(columns))]
+    titles = {**labels, **dict(zip(values, (column.title for column in columns), strict=True))}
+    panel.with_transformation(DataTransformerConfig("filterFieldsByName", options={"include": {"names": [*titles]}}))
     panel.with_transformation(DataTransformerConfig("merge", options={}))
-    order = {name: place for place, name in enumerate(names)}
+    order = {name: place for place, name in enumerate(titles)}
     panel.with_transformation(
-        DataTransformerConfig("organize", options={"excludeByName": {}, "indexByName": order, "renameByName": names})
+        DataTransformerConfig("organize", options={"excludeByName": {}, "indexByName": order, "renameByName": titles})
     )
     for column in columns:
         panel.override_by_name(column.title, _column_look(column))

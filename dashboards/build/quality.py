@@ -20,8 +20,13 @@ def strip(selector: str = NODE) -> Band:
     the dashboard: ``WORK`` where owners can be chosen. Coverage, the unattributed share and factors have no owner."""
     return Band(
         "How good these numbers are",
-        [_measured(selector), _coverage(), _unattributed(), _factor(), _age()],
+        [_measured(selector), _coverage(), _unattributed(), *factor()],
     )
+
+
+def factor() -> list[Panel]:
+    """The half of the strip about factors, for a dashboard that says the rest by the month."""
+    return [_factor(), _age()]
 
 
 def measured(selector: str, by: str = "") -> str:

@@ -113,6 +113,16 @@ def named(vector: str, label: str, nobody: str) -> str:
     return f'label_replace({vector}, "{label}", "{nobody}", "{label}", "")'
 
 
+def workload_names(selector: str, which: str) -> str:
+    """One series for each workload of ``which``, with the label ``name`` that a person gave it.
+
+    A workload that got another name in the time range keeps one of them: a table needs one row for it.
+    """
+    key = "cluster,hostname,workload,kind"
+    known = f"last_over_time(wattledger_workload_info{{{selector}}}[$__range])"
+    return f"topk by ({key}) (1, max by ({key},name) ({known})) and on ({key}) {which}"
+
+
 def by_host(vector: str, more: str = "") -> str:
     """Adds ``hostname`` to series that lack it, for the chosen nodes: the daemon's own metrics know only their target.
 
