@@ -1,0 +1,125 @@
+"""How energy meets tokens: PromQL that brings both to one label, ``server``.
+
+A server is ``namespace/pod`` where the scrape configuration of the server adds these two labels (Kubernetes), else what
+its target label ``workload`` says ("container/9f31…", "unit/vllm.service", "slurm/41058"): what wattledger calls it.
+Energy is counted per workload, so two servers on one node, or on one GPU, stay apart, and the pods of a node are never
+charged with each other's energy. All GPUs of a pod are one server: tensor parallelism needs nothing more.
+"""
+
+from __future__ import annotations
+
+from dashboards.build.inference_names import ENGINES, Metric
+from dashboards.build.style import NODE, REMAINDERS, WORK
+
+STEP, RANGE = "$__rate_interval", "$__range"
+SERVER = "cluster,server"
+EACH = f"{SERVER},software"
+SERVED = f'{WORK},kind!~"{REMAINDERS}"'
+
+_ENERGY = "wattledger_workload_energy_joules_total"
+_EMISSIONS = "wattledger_workload_emissions_grams_total"
+_WORKLOAD = "cluster,hostname,workload,kind"
+
+
+def watts(matchers: str = "") -> str:
+    """Power of each server, mean of the rate window."""
+    return _of_server(f"rate({_ENERGY}{{{SERVED}{matchers}}}[{STEP}])", STEP)
+
+
+def joules(matchers: str = "") -> str:
+    """Energy of each server in the time range."""
+    return _of_server(f"increase({_ENERGY}{{{SERVED}{matchers}}}[{RANGE}])", RANGE)
+
+
+def grams_per_second() -> str:
+    return _of_server(f'rate({_EMISSIONS}{{{SERVED},basis="location"}}[{STEP}])', STEP)
+
+
+def grams() -> str:
+    return _of_server(f'increase({_EMISSIONS}{{{SERVED},basis="location"}}[{RANGE}])', RANGE)
+
+
+def _of_server(vector: str, window: str) -> str:
+    """Sums a vector of workload series to ``cluster,server``: pods by their names, everything also by its own name."""
+    workloads = f"sum by ({_WORKLOAD}) ({vector})"
+    pods = f"{workloads} * on ({_WORKLOAD}) group_left (namespace,pod) {_pods(window)}"
+    by_pod = f'label_join({pods}, "server", "/", "namespace", "pod")'
+    by_key = f'label_replace({workloads}, "server", "$1", "workload", "(.+)")'
+    return f"sum by ({SERVER}) ({by_pod} or {by_key})"
+
+
+def _pods(window: str) -> str:
+    """Namespace and name of each pod, one series each with value 1. Of several that a pod had in the window, the one
+    that it had longest, because two would break the join. Where the scrape moved our labels aside for those of the
+    daemon's own pod (``honor_labels: false``), they are brought back."""
+    info = f'count_over_time(wattledger_workload_info{{{NODE},kind="pod"}}[{window}])'
+    one = f"topk by ({_WORKLOAD}) (1, {info})"
+    for label in ("namespace", "pod"):
+        one = f'label_replace({one}, "{label}", "$1", "exported_{label}", "(.+)")'
+    return f"group by ({_WORKLOAD},namespace,pod) ({one})"
+
+
+def outputs(function: str, window: str) -> str:
+    """Output tokens by cluster, server and software: ``rate`` of STEP or ``increase`` of RANGE."""
+    return _by_software([(engine.name, engine.output) for engine in ENGINES], "sum", function, window)
+
+
+def prompts(function: str, window: str) -> str:
+    return _by_software([(engine.name, engine.prompt) for engine in ENGINES], "sum", function, window)
+
+
+def requests(function: str, window: str) -> str:
+    return _by_software([(engine.name, engine.requests) for engine in ENGINES], "sum", function, window)
+
+
+def all_tokens(function: str, window: str) -> str:
+    """Prompt and output tokens, where a server says both."""
+    return f"({outputs(function, window)} + {prompts(function, window)})"
+
+
+def busy() -> str:
+    """Servers that had at least one request in work through the whole rate window: steady state."""
+    return f"({_running('min_over_time')} > 0)"
+
+
+def empty() -> str:
+    """Servers that had no request at all in the rate window."""
+    return f"({told()} == 0)"
+
+
+def told() -> str:
+    """Servers that say how many requests they work on."""
+    return _running("max_over_time")
+
+
+def once(amount: str) -> str:
+    """An amount by server: one that is counted twice (vLLM inside Triton) once."""
+    return f"max by ({SERVER}) ({amount})"
+
+
+def per(energy: str, amount: str, by: str = "") -> str:
+    """Energy (or grams) over an amount of ``EACH``, for servers that have both: one number for everything chosen, or
+    one series for each value of the labels ``by`` ("software" or ``EACH``)."""
+    if not by:
+        served = once(amount)
+        return f"sum({energy} and on ({SERVER}) {served}) / (sum({served} and on ({SERVER}) {energy}) > 0)"
+    used = f"group by ({EACH}) ({amount}) * on ({SERVER}) group_left () {energy}"
+    if by == EACH:
+        return f"({used}) / ({amount} > 0)"
+    return f"sum by ({by}) ({used}) / (sum by ({by}) ({amount} and on ({SERVER}) {energy}) > 0)"
+
+
+def _running(function: str) -> str:
+    of_all = _by_software([(engine.name, engine.running) for engine in ENGINES], "max", function, STEP)
+    return f"max by ({SERVER}) ({of_all})"
+
+
+def _by_software(metrics: list[tuple[str, Metric | None]], aggregate: str, function: str, window: str) -> str:
+    """Series of all engines as one vector of ``EACH``. The label cannot be ``engine``: vLLM has one, a rank."""
+    named = " or ".join(
+        f'label_replace({metric.over(function, window)}, "software", "{name}", "", "")'
+        for name, metric in metrics
+        if metric is not None
+    )
+    joined = f'label_join({named}, "server", "/", "namespace", "pod")'
+    return f'{aggregate} by ({EACH}) (label_replace({joined}, "server", "$1", "workload", "(.+)"))'
