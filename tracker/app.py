@@ -7,6 +7,7 @@ in its driver is left behind, so the end takes less than five seconds whatever t
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from dataclasses import replace
@@ -32,6 +33,7 @@ from tracker.ledger.reader import SqliteReader
 from tracker.ledger.store import SqliteLedger
 from tracker.log import Log, Severity
 from tracker.metrics.exposition import Renderer
+from tracker.notify import Notifier
 from tracker.refresher import News
 from tracker.reporter import Reporter
 from tracker.sources.interface import SourceAbsent, SourceFailed
@@ -60,6 +62,7 @@ class Daemon:
         self._may_restart = may_restart
         self.restart_wanted = False
         self._told = Reporter(log)
+        self._manager = Notifier(os.environ, os.getpid(), config.sampling.tick.s)
         self._stop = threading.Event()
         self._ticked_s = time.monotonic()
         self._shown: tuple[Snapshot, News, ShipState | None, Snapshot] | None = None
@@ -150,6 +153,7 @@ class Daemon:
         count = 0
         while True:
             self._tick(commit=count % commit_every == 0)
+            self._manager.alive(f"The page is at {self.url}")
             count += 1
             now_ns = clock.now().mono_ns
             following_ns = next_deadline(due_ns, now_ns, tick_ns)
@@ -177,6 +181,8 @@ class Daemon:
 
     def _close(self) -> None:
         """Stop the sources, book what they brought, close the port and the ledger."""
+        if not self.restart_wanted:
+            self._manager.stopping()
         for runner in self._runners:
             runner.request_stop()
         give_up_s = time.monotonic() + STOP_SOURCES_S

@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "codecarbon_compat": ("declare", "core", "workloads.visible"),
     "log": ("secrecy",),
     "faults": ("log",),
+    "notify": (),  # what systemd is told
     "codecarbon_child": (),  # runs as a process of its own
     "codecarbon_facts": ("codecarbon_child", "core"),
     "background": ("core", *INTERFACES),  # a thread around any source
