@@ -8,7 +8,7 @@ its devices count as expected and not covered.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -17,6 +17,7 @@ from pathlib import Path
 from tracker.books.names import LakeFile
 from tracker.books.statement import MonthQuery
 from tracker.core.hours import COVERED, HOUR_S
+from tracker.core.period import hours_of
 from tracker.core.statement import CoverageLine, Period
 
 PPM = 1_000_000
@@ -54,68 +55,76 @@ class Presence:
     doubles: Mapping[str, int]
 
 
-_HOURLY = """
+#: Hours as a string of 0 and 1: one pass and few groups, where rows of hours would be millions.
+_PRESENCE = """
 CREATE OR REPLACE TEMP TABLE presence AS
-SELECT hostname, ledger, hour_s, coalesce(site, '') AS site, component, state, sum(duration_ms) AS ms,
-       count(*) AS devices
-FROM {files} WHERE hour_s >= ? AND hour_s < ? GROUP BY ALL
-"""
-_PARTS = """
-SELECT hostname, site, component, coalesce(sum(ms) FILTER (state = ?), 0), sum(ms)
-FROM presence GROUP BY ALL ORDER BY ALL
-"""
-_GAPS = "SELECT hostname, state, sum(ms) FROM presence WHERE state <> ? GROUP BY ALL ORDER BY ALL"
-_HOURS = """
-SELECT hostname, list(hour_s ORDER BY hour_s), count(*) FILTER (ledgers > 1)
-FROM (SELECT hostname, hour_s, count(DISTINCT ledger) AS ledgers FROM presence GROUP BY ALL)
-GROUP BY hostname ORDER BY hostname
+SELECT hostname, coalesce(site, '') AS site, component, state, sum(duration_ms) AS ms,
+       bitstring_agg(((hour_s - $1) // 3600)::INTEGER, 0, $2)::VARCHAR AS hours
+FROM {files} WHERE hour_s >= $3 AND hour_s < $4 GROUP BY ALL
 """
 _PACKAGES = """
-INSERT INTO packages
-SELECT hostname, ledger, max(devices)
-FROM (SELECT hostname, ledger, hour_s, sum(devices) AS devices FROM presence WHERE component = 'cpu' AND state = ?
-      GROUP BY ALL)
+CREATE OR REPLACE TEMP TABLE packages AS
+SELECT hostname, ledger, max(devices) AS count
+FROM (SELECT hostname, ledger, hour_s, count(*) AS devices FROM {files}
+      WHERE hour_s >= ? AND hour_s < ? AND component = 'cpu' AND state = ? GROUP BY ALL)
 GROUP BY ALL
 """
-#: Hours x devices of so many files fit into memory easily; all files of a node are read together.
-_FILES_AT_ONCE = 5_000
+_DOUBLES = """
+CREATE OR REPLACE TEMP TABLE doubles AS
+SELECT hostname, count(*) AS hours
+FROM (SELECT hostname, hour_s FROM {files} WHERE hour_s >= ? AND hour_s < ?
+      GROUP BY ALL HAVING count(DISTINCT ledger) > 1)
+GROUP BY ALL ORDER BY ALL
+"""
 
 
-def read_presence(query: MonthQuery, files: Sequence[LakeFile], paths: Sequence[Path], period: Period) -> Presence:
-    """From the coverage files of a period; makes the table ``packages`` (CPU packages of each node). Raises
-    BooksDamaged."""
-    query.execute("CREATE OR REPLACE TEMP TABLE packages (hostname VARCHAR, ledger VARCHAR, count BIGINT)")
-    parts: list[Part] = []
-    gaps: dict[str, list[tuple[str, int]]] = {}
-    hours: dict[str, tuple[int, ...]] = {}
-    doubles: dict[str, int] = {}
-    for some in _chunks(files, paths):
-        query.scan(_HOURLY, [period.start_s, period.end_s], "coverage", some)
-        query.execute(_PACKAGES, [COVERED])
-        parts += [Part(*row) for row in query.execute(_PARTS, [COVERED]).fetchall()]
-        for hostname, state, ms in query.execute(_GAPS, [COVERED]).fetchall():
-            gaps.setdefault(hostname, []).append((state, ms))
-        for hostname, found, twice in query.execute(_HOURS).fetchall():
-            hours[hostname] = tuple(found)
-            if twice:
-                doubles[hostname] = twice
-    query.execute("DROP TABLE IF EXISTS presence")
-    return Presence(tuple(parts), {hostname: tuple(states) for hostname, states in gaps.items()}, hours, doubles)
+def read_presence(
+    query: MonthQuery, files: Sequence[LakeFile], paths: Sequence[Path], period: Period, *, by_packages: bool = True
+) -> Presence:
+    """From the coverage files of a period. ``by_packages``: also make the table ``packages`` (CPU packages of each
+    node). Raises BooksDamaged."""
+    between = [period.start_s, period.end_s]
+    hours = hours_of(period)
+    parts: dict[tuple[str, str, str], list[int]] = {}
+    gaps: dict[str, dict[str, int]] = {}
+    there: dict[str, int] = {}
+    query.scan(_PRESENCE, [hours.start, len(hours) - 1, *between], "coverage", paths)
+    found = query.execute("SELECT * FROM presence ORDER BY hostname, site, component, state").fetchall()
+    for hostname, site, component, state, ms, bits in found:
+        part = parts.setdefault((hostname, site, component), [0, 0])
+        part[0] += ms if state == COVERED else 0
+        part[1] += ms
+        there[hostname] = there.get(hostname, 0) | int(bits, 2)
+        if state != COVERED:
+            of_node = gaps.setdefault(hostname, {})
+            of_node[state] = of_node.get(state, 0) + ms
+    if by_packages:
+        query.scan(_PACKAGES, [*between, COVERED], "coverage", paths)
+    return Presence(
+        tuple(Part(*key, *ms) for key, ms in parts.items()),
+        {hostname: tuple(sorted(states.items())) for hostname, states in gaps.items()},
+        {hostname: _hours(bits, hours) for hostname, bits in there.items()},
+        _doubles(query, files, paths, between),
+    )
 
 
-def _chunks(files: Sequence[LakeFile], paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Paths, those of a hostname together."""
-    by_host: dict[str, list[Path]] = {}
-    for file, path in zip(files, paths, strict=True):
-        by_host.setdefault(file.hostname, []).append(path)
-    some: list[Path] = []
-    for hostname in sorted(by_host):
-        some += by_host[hostname]
-        if len(some) >= _FILES_AT_ONCE:
-            yield some
-            some = []
-    if some:
-        yield some
+def _hours(bits: int, hours: range) -> tuple[int, ...]:
+    """The first hour is the first of the string."""
+    return tuple(hour_s for hour_s, bit in zip(hours, f"{bits:0{len(hours)}b}", strict=True) if bit == "1")
+
+
+def _doubles(
+    query: MonthQuery, files: Sequence[LakeFile], paths: Sequence[Path], between: Sequence[int]
+) -> dict[str, int]:
+    """Of hostnames under which several ledgers ship, which their files' names tell."""
+    ledgers: dict[str, set[str]] = {}
+    for file in files:
+        ledgers.setdefault(file.hostname, set()).add(file.ledger)
+    twins = [path for file, path in zip(files, paths, strict=True) if len(ledgers[file.hostname]) > 1]
+    if not twins:
+        return {}
+    query.scan(_DOUBLES, between, "coverage", twins)
+    return dict(query.execute("SELECT hostname, hours FROM doubles").fetchall())
 
 
 def last_sites(query: MonthQuery, paths: Sequence[Path]) -> dict[str, str]:

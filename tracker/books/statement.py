@@ -83,7 +83,7 @@ class MonthQuery:
             ) from error
 
     def scan(self, sql: str, values: Sequence[object], kind: str, paths: Sequence[Path]) -> None:
-        """Run SQL that reads files of the lake as the table ``{files}``. Raises BooksDamaged, which names the file.
+        """Make a table by SQL that reads files of the lake as ``{files}``. Raises BooksDamaged, which names the file.
 
         Files of one schema are read as they are, which takes a third of the time and memory of matching the columns of
         each; only where some are of an older version their columns are matched.

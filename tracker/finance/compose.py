@@ -203,7 +203,8 @@ def _covered(
 ) -> tuple[Coverage, Mapping[str, int]]:
     """Who was there, and hours that two ledgers of one hostname have."""
     period = asked.period
-    presence = read_presence(query, files.coverage, local(store, files.coverage), period)
+    paths = local(store, files.coverage)
+    presence = read_presence(query, files.coverage, paths, period, by_packages=has_host_figure(config))
     gone = [file for host, file in sorted(files.before.items()) if host not in presence.hours]
     seen = last_sites(query, local(store, gone)) if gone else {}
     clock = zone_of(period.timezone)
