@@ -81,12 +81,16 @@ def export_command(
     with progress("Composing") as tell:
         store = _books(config, books)
         done = export(config, store, checked_month(month), names, view, now_s=now_s, tell=tell)
+    _deliver(done, folder, store.url, now_s, as_json=as_json)
+
+
+def _deliver(done: Exported, folder: Path, url: str, now_s: int, *, as_json: bool) -> None:
     if folder == _STDOUT:
         done.documents[0].write(sys.stdout.buffer)
         return
     written = write_all(done.documents, folder)
     if as_json:
-        click.echo(factors.encode(_document(done, written, store.url)))
+        click.echo(factors.encode(_document(done, written, url)))
         return
     for line in _summary(done, now_s):
         click.echo(line)
