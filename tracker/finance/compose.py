@@ -6,34 +6,28 @@ or an environment, and everything is sorted.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import msgspec
-
-from tracker import __version__
 from tracker.books.allocation import allocate_idle
 from tracker.books.coverage import Coverage, last_sites, read_presence
 from tracker.books.dimensions import Wanted, sorted_filters
 from tracker.books.interface import BookStore
-from tracker.books.rows import lines_of, merged, print_columns
+from tracker.books.rows import lines_of, merged
 from tracker.books.sites import Sites, read_sites
 from tracker.books.statement import Cell, MonthQuery
 from tracker.books.sums import Sums
 from tracker.config import Config
 from tracker.config.pue import zone_of
 from tracker.core.errors import UsageError, WattledgerError
-from tracker.core.footing import half_even
 from tracker.core.hours import HOUR_S
 from tracker.core.period import days_of, period_of
-from tracker.core.statement import DEFAULT_GROUP, Day, FactorUse, Input, Line, Period, SiteUse, Statement, Status
-from tracker.core.weights import FACILITY_WH
+from tracker.core.statement import DEFAULT_GROUP, Line, Statement, Status
+from tracker.finance.assembling import USAGE, Asked, Found, assembled, unknown_of
 from tracker.finance.inputs import MonthFiles, expected_nodes, find_files, inputs_of, local, site_files
 from tracker.finance.listing import Used, embodied_uses, factor_uses, site_uses
-from tracker.finance.method import config_sha256, method_of
 from tracker.finance.places import SiteBook, places_of, site_book
 from tracker.finance.terms import (
     Hardware,
@@ -52,21 +46,8 @@ Tell = Callable[[int, int, str], object]
 _STEPS = ("listing files", "reading coverage", "reading entries", "choosing factors", "summing", "checking inputs")
 
 
-USAGE = "usage"
-
-
 class NoData(WattledgerError):
     """The books have nothing of the month."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A statement that somebody asked for."""
-
-    period: Period
-    wanted: Wanted
-    method: str
-    as_of_s: int
 
 
 def compose(
@@ -113,7 +94,7 @@ def compose(
     if hand_on_idle:
         rows = (*found.lines, *allocate_idle(month, asked.wanted.group_by, found.lines))
         found = replace(found, lines=tuple(sorted(rows, key=lambda line: (line.key, line.kind != USAGE))))
-    return _assembled(config, asked, found, inputs, version or 0, status)
+    return assembled(config, asked, found, inputs, version or 0, status)
 
 
 def _asked(
@@ -140,22 +121,6 @@ def _stepping(tell: Tell | None) -> Callable[[], None]:
             tell(done, len(_STEPS), what)
 
     return say
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the month says, before it is put together."""
-
-    lines: tuple[Line, ...]
-    total: Line
-    days: tuple[tuple[str, Sums], ...]
-    coverage: Coverage
-    factors: tuple[FactorUse, ...]
-    sites: tuple[SiteUse, ...]
-    books: Mapping[str, SiteBook]
-    unknown_wh: tuple[tuple[str, int], ...]
-    extra_inputs: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 def _read(
@@ -192,7 +157,7 @@ def _read(
         (*factor_uses(used, weighing), *embodied_uses(hardware.figures, hardware.lifetime_h)),
         site_uses(used, weighing),
         books,
-        _unknown([sums for _, sums in days]),
+        unknown_of([sums for _, sums in days]),
         (*factor_files, *site_files(store, asked.as_of_s)),
         _notes(said, files, doubles),
     )
@@ -263,13 +228,6 @@ def _coverage_of(coverage: Coverage, wanted: Wanted) -> Callable[[tuple[str, ...
     return of
 
 
-def _unknown(days: Sequence[Sums]) -> tuple[tuple[str, int], ...]:
-    """By basis, in Wh; those of which everything is known are left out."""
-    names = ("annual", "hourly", "market", "upstream", "cost")
-    sums = {name: sum(getattr(day, f"{name}_unknown_nj") for day in days) for name in names}
-    return tuple((name, half_even(nj, FACILITY_WH)) for name, nj in sums.items() if nj)
-
-
 def _notes(said: Sites, files: MonthFiles, doubles: Mapping[str, int]) -> tuple[str, ...]:
     return (
         *said.contradictions,
@@ -280,50 +238,3 @@ def _notes(said: Sites, files: MonthFiles, doubles: Mapping[str, int]) -> tuple[
             for host, hours in doubles.items()
         ),
     )
-
-
-def _assembled(
-    config: Config, asked: Asked, found: Found, inputs: tuple[Input, ...], version: int, status: Status
-) -> Statement:
-    printed = print_columns([sums for _, sums in found.days], asked.method, found.total.amounts)
-    statement = Statement(
-        period=asked.period,
-        status=status,
-        version=version,
-        statement_id="",
-        software=__version__,
-        entity=config.books.entity,
-        currency=config.books.currency,
-        group_by=asked.wanted.group_by,
-        filters=asked.wanted.filters,
-        location_method=asked.method,
-        as_of_s=asked.as_of_s,
-        rows=found.lines,
-        total=found.total,
-        days=tuple(Day(date, amounts) for (date, _), amounts in zip(found.days, printed.rows, strict=True)),
-        factors=found.factors,
-        coverage=found.coverage.lines(),
-        method=method_of(config, found.books, found.sites, found.factors, found.notes),
-        inputs=inputs,
-        sites=found.sites,
-        unknown_wh=found.unknown_wh,
-    )
-    return replace(statement, statement_id=statement_id(statement, config))
-
-
-def statement_id(statement: Statement, config: Config) -> str:
-    """Names what it was made of: inputs, settings, options and the time of knowledge."""
-    made_of = (
-        statement.period,
-        statement.group_by,
-        statement.filters,
-        statement.location_method,
-        statement.as_of_s,
-        statement.software,
-        [(each.name, each.size_bytes) for each in statement.inputs],
-        any(line.kind != USAGE for line in statement.rows),
-        config_sha256(config),
-    )
-    digest = hashlib.sha256(msgspec.json.encode(made_of, order="deterministic")).hexdigest()[:16]
-    label = f"v{statement.version}" if statement.version else "draft"
-    return f"{statement.period.month}-{label}-{digest}"
