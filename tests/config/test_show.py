@@ -71,4 +71,4 @@ def test_json_for_programs(tmp_path: Path) -> None:
     assert as_json(loaded(tmp_path))["settings"]["sources"] is None
 
 
-SETTINGS = ("node", "site", "sampling", "sources", "workloads", "grid", "accounting", "web", "idle", "log")
+SETTINGS = ("node", "site", "sampling", "sources", "workloads", "grid", "accounting", "books", "web", "idle", "log")
