@@ -114,7 +114,7 @@ def _sums() -> list[Panel]:
             for basis in _BASES
         ),
         number(
-            "Energy at the end of the month",
+            "Energy, month end",
             f"So far, continued at the mean of the month so far: of little worth in its first days. {RECORDED}",
             f"{kwh(month(ENERGY_MONTH, FLEET))} * on () group_left () ({_WHOLE} / {_PASSED})",
             Look(KWH, NO_RULES),
@@ -143,7 +143,7 @@ def _by_team() -> Panel:
 
 def _by_centre() -> Panel:
     def column(title: str, named_ones: str, whole: str, unit: str) -> Column:
-        rest = f"{whole} - (sum({named_ones}) or 0 * {whole})"
+        rest = f"clamp_min({whole} - (sum({named_ones}) or 0 * {whole}), 0)"
         nobody = f'label_replace({rest}, "cost_centre", "(no cost centre)", "", "")'
         return Column(title, f"{named_ones} or {nobody}", unit, 1 if unit == KWH else None)
 
@@ -160,7 +160,7 @@ def _by_centre() -> Panel:
     return rows(
         "By cost centre",
         "Of the chosen clusters and sites; a cost centre has no team, so the choice of owners does not apply. The rows "
-        f"add up to the whole. {_BOOK} {RECORDED}",
+        f"add up to the whole, but for the five minutes by which rules may be apart. {_BOOK} {RECORDED}",
         [
             column("Energy", kwh(f"({energy})"), kwh(f"({month(ENERGY_MONTH, PLACE)})"), KWH),
             *(centres(basis) for basis in _BASES),
@@ -178,7 +178,7 @@ def _burn_down() -> Panel:
         "1 minus what the team used of its monthly budget; below 0 it is overspent. Starts again with each UTC month. "
         f"Of the whole fleet: only the choice of team applies. {RECORDED}",
         Query(f"1 - {left}", "{{team}}"),
-        Look(SHARE, "no budget is set", span=12, height=8, lowest=None),
+        Look(SHARE, "no budget is set", span=12, height=8, lowest=None, highest=1),
     )
 
 
@@ -223,7 +223,7 @@ def _cumulated() -> Panel:
 
 def _measured() -> Panel:
     return number(
-        "Measured energy of the month",
+        "Measured, month",
         f"Energy that a sensor measured over all energy of the month, of the chosen clusters and sites. {RECORDED}",
         share(month(_DEVICE_MONTH, f'{PLACE},method="measured"'), month(_DEVICE_MONTH, PLACE)),
         Look(SHARE, NO_RULES, highest=1, decimals=1, steps=((None, BAD), (0.9, DOUBTFUL), (0.99, GOOD))),
@@ -244,7 +244,7 @@ def _coverage() -> Panel:
 
 def _unattributed() -> Panel:
     return number(
-        "Unattributed energy of the month",
+        "Unattributed, month",
         f"Energy whose user could not be observed over all energy of the month, of the chosen clusters and sites. "
         f"{RECORDED}",
         share(month(ENERGY_MONTH, f'{PLACE},kind="unattributed"'), month(ENERGY_MONTH, PLACE)),
@@ -270,6 +270,12 @@ def _shipped() -> Panel:
         "A month can be closed when every node has shipped its last hour. Statements and exports are in the finance "
         "portal: the link is at the top.",
         f"max(time() - wattledger_ship_last_success_timestamp_seconds{{{PLACE}}})",
-        Look("dtdurations", "no node ships", span=12, decimals=0, steps=((None, GOOD), (7200, DOUBTFUL), (86400, BAD))),
+        Look(
+            "dtdurations",
+            "no node ships",
+            span=12,
+            decimals=0,
+            steps=((None, "text"), (0, GOOD), (7200, DOUBTFUL), (86400, BAD)),
+        ),
         now=True,
     )

@@ -10,6 +10,7 @@ from dashboards.build.quality import strip
 from dashboards.build.style import (
     AGE,
     AMOUNT,
+    ANY_IS_DOUBTFUL,
     BAD,
     BYTES,
     CPU_PER_MINUTE,
@@ -140,7 +141,7 @@ def _gaps() -> Panel:
         "Most time without a reading",
         "Device time without a reading in the time range, by node and reason: the ten largest.",
         Query(f"topk(10, sum by (cluster,hostname,reason) ({gaps}) > 0)", "{{hostname}}: {{reason}}"),
-        Look(AGE, "no gap in this time", span=10, height=8, steps=((None, DOUBTFUL),)),
+        Look(AGE, "no gap in this time", span=10, height=8, steps=ANY_IS_DOUBTFUL),
     )
 
 
@@ -175,6 +176,7 @@ def _modelled() -> Panel:
         },
         links=_NODE_LINK,
         sort="Power",
+        widths={"Cluster": 100, "Node": 110, "Component": 130, "Method": 100, "Power": 90},
     )
 
 
@@ -222,7 +224,7 @@ def _services() -> Panel:
             Column("Answered", f"sum by (provider) (wattledger_grid_provider_up{{{PLACE}}})", AMOUNT, 0),
             Column("Last answer", f"max by (provider) (time() - {success})", AGE, 0),
         ],
-        Look("", "no service is asked: yearly tables", span=6, height=8),
+        Look("", "no service is asked: yearly tables", span=5, height=8),
         labels={"provider": "Service"},
     )
 
@@ -238,8 +240,9 @@ def _pue() -> Panel:
             Column("PUE", f"max by ({by}) ({info} * on ({TARGET},site) group_left () {pue})", RATIO, 3),
             Column("Nodes", f"count by ({by}) (wattledger_pue_info{{{PLACE}}})", AMOUNT, 0),
         ],
-        Look("", "no site reports", span=6, height=8),
+        Look("", "no site reports", span=7, height=8),
         labels={"site": "Site", "source": "Source", "assumed": "Assumed"},
+        widths={"Assumed": 100, "PUE": 80, "Nodes": 80},
     )
 
 

@@ -10,6 +10,7 @@ from dashboards.build.quality import strip
 from dashboards.build.style import (
     AGE,
     AMOUNT,
+    ANY_IS_DOUBTFUL,
     BAD,
     BYTES,
     CPU_PER_MINUTE,
@@ -62,6 +63,7 @@ def _now() -> list[Panel]:
             "Power of all booked devices, from their energy counters.",
             rate(_DEVICE_ENERGY, NODE),
             Look(WATTS, _NOTHING),
+            now=True,
         ),
         number(
             "Energy",
@@ -163,6 +165,7 @@ def _devices() -> Panel:
             "device": "Device",
         },
         sort="Power",
+        widths={"Node": 110, "Component": 130, "Index": 80, "Vendor": 120, "Power": 90, "Energy": 100, "Measured": 100},
     )
 
 
@@ -204,13 +207,14 @@ def _nested() -> Panel:
 
 
 def _crosscheck() -> Panel:
+    ratio = by_host(f"wattledger_sensor_crosscheck_ratio{{{PLACE}}}")
     return bars(
         "Counter against integrated power",
         "Energy by the device's counter over energy by its integrated power: 1 when the two agree. Far from 1, one of "
         "the two sensors is wrong.",
         Query(
-            f"{by_host(f'wattledger_sensor_crosscheck_ratio{{{PLACE}}}')}",
-            "{{hostname}} {{device}}",
+            f"{ratio} * on (cluster,hostname,device) group_left (component,index) {_info('index')}",
+            "{{hostname}} {{component}} {{index}}",
         ),
         Look(
             RATIO,
@@ -258,7 +262,7 @@ def _gaps() -> Panel:
         Query(
             f"topk(10, sum by (hostname,component,device,reason) ({gaps}) > 0)", "{{hostname}} {{device}}: {{reason}}"
         ),
-        Look(AGE, "no gap in this time", span=7, height=8, steps=((None, DOUBTFUL),)),
+        Look(AGE, "no gap in this time", span=7, height=8, steps=ANY_IS_DOUBTFUL),
     )
 
 

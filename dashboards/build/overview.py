@@ -8,6 +8,7 @@ from dashboards.build.page import Band, Page, field, link
 from dashboards.build.panels import Column, Look, Query, bars, lines, number, rows
 from dashboards.build.quality import strip
 from dashboards.build.style import (
+    ANY_IS_DOUBTFUL,
     BAD,
     DATE,
     DOUBTFUL,
@@ -74,6 +75,7 @@ def _power() -> Panel:
         f"system and unattributed are in it. {RECORDED}",
         f"sum({POWER}{{{FLEET}}})",
         Look(WATTS, NO_RULES),
+        now=True,
     )
 
 
@@ -189,7 +191,7 @@ def _wasters() -> Panel:
         "Most allocated and idle energy",
         "The ten workloads with most energy below the idle floor of devices that they hold, in the time range.",
         Query(f"topk(10, {kwh(idle)} > 0)", "{{workload}}"),
-        Look(KWH, "no workload wastes energy here", span=6, height=10, steps=((None, DOUBTFUL),)),
+        Look(KWH, "no workload wastes energy here", span=6, height=10, steps=ANY_IS_DOUBTFUL),
     )
 
 
@@ -272,7 +274,6 @@ def _top() -> Panel:
         labels={
             "name": "Name",
             "workload": "Workload",
-            "kind": "Kind",
             "team": "Team",
             "project": "Project",
             "cluster": "Cluster",
@@ -284,4 +285,5 @@ def _top() -> Panel:
             "Node": ("This node", link("node", hostname=field("Node"))),
         },
         sort="Energy",
+        widths={"Cluster": 100, "Node": 110, "Energy": 100, "Emissions": 100, "Idle energy": 110},
     )

@@ -109,7 +109,9 @@ def lines(
     _frame(panel, title, description, look)
     _ask(panel, query, instant=False)
     panel.line_interpolation(LineInterpolation.LINEAR).line_width(1).show_points(VisibilityMode.NEVER)
-    panel.fill_opacity(30 if stacked else 8).span_nulls(False)
+    panel.fill_opacity(30 if stacked else 0).span_nulls(False)
+    if look.lowest is None:
+        panel.axis_soft_min(0)
     panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL if stacked else StackingMode.NONE).group("A"))
     panel.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
     legend = common.VizLegendOptions().show_legend(True).placement(LegendPlacement.BOTTOM)
@@ -131,6 +133,10 @@ def bars(title: str, description: str, query: Queries, look: Look) -> Panel:
     _ask(panel, query, instant=True)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
     panel.orientation(VizOrientation.HORIZONTAL).display_mode(BarGaugeDisplayMode.BASIC)
+    panel.display_name("${__series.name}")  # a single bar has no name otherwise
+    panel.text(common.VizTextDisplayOptions().title_size(14).value_size(16)).max_viz_height(
+        40
+    )  # or one bar fills it all
     panel.value_mode(BarGaugeValueMode.TEXT).name_placement(BarGaugeNamePlacement.AUTO).show_unfilled(True)
     return panel.build()
 
@@ -145,12 +151,13 @@ def rows(
     links: dict[str, tuple[str, str]] | None = None,
     names: str = "",
     sort: str = "",
+    widths: dict[str, int] | None = None,
 ) -> Panel:
     """A table of instant queries, joined by their labels.
 
     ``labels``: label -> title of its column, in order; other labels are hidden. ``links``: title of a column -> (text,
     URL). ``names``: a query whose labels say more about the rows; its value is not shown. ``sort``: the column
-    that comes first, largest first.
+    that comes first, largest first. ``widths``: title of a column -> pixels, where an equal share would be wrong.
     """
     panel = table.Panel()
     _frame(panel, title, description, replace(look, unit=TEXT))
@@ -169,6 +176,8 @@ def rows(
         panel.override_by_name(column.title, _column_look(column))
     for column_title, (text, url) in (links or {}).items():
         panel.override_by_name(column_title, [DynamicConfigValue("links", [{"title": text, "url": url}])])
+    for column_title, width in (widths or {}).items():
+        panel.override_by_name(column_title, [DynamicConfigValue("custom.width", width)])
     if sort:
         panel.sort_by([common.TableSortByFieldState().display_name(sort).desc(True)])
     return panel.build()

@@ -22,16 +22,17 @@ J_PER_KWH = "3.6e6"
 S_PER_H = "3600"
 
 GOOD, DOUBTFUL, BAD, PLAIN = "green", "orange", "red", "blue"
+#: Steps of colour for what should not be there at all: any amount is doubtful, none is nothing to worry about.
+ANY_IS_DOUBTFUL = ((None, GOOD), (1e-9, DOUBTFUL))
 #: One colour for one thing on every dashboard.
 COLOURS = {
     "gpu": "green",
     "cpu": "blue",
     "dram": "purple",
     "other": "super-light-blue",
-    "idle": "semi-dark-orange",
-    "idle share": "semi-dark-orange",
-    "unallocated": "light-orange",
-    "system": "text",
+    "idle": "#808080",
+    "unallocated": "#b0b0b0",
+    "system": "#5a7a8c",
     "unattributed": "red",
     "location": "green",
     "market": "blue",
