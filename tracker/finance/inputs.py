@@ -91,11 +91,19 @@ def inputs_of(store: BookStore, names: Mapping[str, int | None], *, hashed: bool
     """By name. ``names``: with sizes, None: not known yet. ``hashed``: sha256 of the bytes; a draft leaves it out, for
     names of lake files carry a hash of their rows already."""
     ordered = sorted(names)
-    paths = store.local(ordered)
-    with ThreadPoolExecutor(_HASHERS) as pool:
-        hashes = list(pool.map(_sha256, paths)) if hashed else [""] * len(ordered)
-    sizes = [_size(path) if names[name] is None else names[name] for name, path in zip(ordered, paths, strict=True)]
-    return tuple(Input(name, sha256, size or 0) for name, sha256, size in zip(ordered, hashes, sizes, strict=True))
+    asked = [name for name in ordered if hashed or names[name] is None]
+    paths = dict(zip(asked, store.local(asked), strict=True))
+    hashes: dict[str, str] = {}
+    if hashed:
+        with ThreadPoolExecutor(_HASHERS) as pool:
+            hashes = dict(zip(asked, pool.map(_sha256, paths.values()), strict=True))
+    return tuple(Input(name, hashes.get(name, ""), _known_size(names[name], paths.get(name))) for name in ordered)
+
+
+def _known_size(size_bytes: int | None, path: Path | None) -> int:
+    if size_bytes is not None:
+        return size_bytes
+    return 0 if path is None else _size(path)
 
 
 class _Recorded(msgspec.Struct):
