@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help run demo test lint types bench gpu-smoke setup-run setup-test golden clean
+.PHONY: help run demo test lint types bench gpu-smoke setup-run setup-test golden install uninstall clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -32,6 +32,12 @@ gpu-smoke:       ## two minutes on a real NVIDIA GPU, no network: make gpu-smoke
 
 golden: setup-test ## rewrite the golden files after a wanted change; look at the diff
 	@$(BIN)/python -m pytest -q --update-golden -k golden
+
+install:         ## install as systemd services (PREFIX, DESTDIR, PYTHON, WHEELS, COMMAND: deploy/install.sh)
+	@sh deploy/install.sh
+
+uninstall:       ## remove them; the ledger and the settings stay
+	@sh deploy/uninstall.sh
 
 setup-run:
 	@sh deploy/dev/venv.sh "$(PYTHON)" $(VENV) run

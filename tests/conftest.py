@@ -30,6 +30,10 @@ PARTS: dict[str, tuple[Callable[[], bool], str]] = {
     "unshare": (lambda: shutil.which("unshare") is not None, "apt-get install util-linux"),
     "podman": (lambda: all(map(shutil.which, ("podman", "runc"))), "apt-get install podman runc"),
     "slurm": (lambda: shutil.which("slurmctld") is not None, "apt-get install slurmctld slurmd slurm-client munge"),
+    "systemd": (
+        lambda: all(map(shutil.which, ("systemd-analyze", "systemd-tmpfiles", "systemd-sysusers"))),
+        "apt-get install systemd",
+    ),
     "cgroups": (
         lambda: os.geteuid() == 0 and Path("/sys/fs/cgroup").is_dir() and os.access("/sys/fs/cgroup", os.W_OK),
         "run as root with a writable /sys/fs/cgroup",
