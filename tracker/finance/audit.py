@@ -27,6 +27,7 @@ from tracker.core.restating import by_group
 from tracker.core.statement import Statement, Status
 from tracker.finance.compose import compose
 from tracker.finance.sealing import renderers, with_options
+from tracker.finance.trend import trend_of
 
 Tell = Callable[[int, int, str], object]
 _RESTORE = "Restore the file with sha256 {sha256} from a copy of the books."
@@ -146,7 +147,8 @@ def recompute(config: Config, store: BookStore, claim: Claim, start_s: int) -> S
     corrections = tuple(
         each for name in claim.corrections if name in posted for each in by_group(posted[name], claim.group_by)
     )
-    return replace(statement, corrections=corrections)
+    before = trend_of(config, store, statement, open_months=False)
+    return replace(statement, corrections=corrections, months=before)
 
 
 def _first_difference(one: Statement, other: Statement) -> str:

@@ -27,6 +27,7 @@ from tracker.core.statement import DEFAULT_GROUP, Check, Statement, Status
 from tracker.finance.compose import compose
 from tracker.finance.evidence import Tell, evidence_of
 from tracker.finance.sealing import options_of
+from tracker.finance.trend import trend_of
 
 
 def _silent(_done: int, _all: int, _what: str) -> None:
@@ -193,7 +194,8 @@ def _composed(
         hash_inputs=True,
         own_factors=False,  # what only this machine knows is in nobody's books
     )
-    return with_corrections(store, statement)
+    before = trend_of(config, store, statement, open_months=False)  # what may still change is not sealed
+    return with_corrections(store, replace(statement, months=before))
 
 
 def _judged(
