@@ -15,13 +15,14 @@ import msgspec
 import pytest
 
 from tests.books.small_lake import GPU, NODE, TRAIN, Hours, day, put, put_rows
-from tests.finance.months import CONFIG, GPU_2, HOUR_UJ, MONTH, NOW_S, SECOND, fill
+from tests.finance.months import CONFIG, GPU_2, HOUR_UJ, MONTH, NEXT, NOW_S, SECOND, close, fill, review
 from tracker.books.factorfiles import record_factors
 from tracker.books.interface import BookStore
 from tracker.books.names import day_start_s
 from tracker.books.schema import entry_rows
 from tracker.books.sites import SiteFacts, record_site
 from tracker.books.store import open_store
+from tracker.books.versions import claim_of, statement_of, versions
 from tracker.config import Config
 from tracker.config.books import Books, BooksTariff, TariffWindow
 from tracker.config.schema import Accounting, Embodied, Grid, GridLoss, Node, PuePeriod, Site
@@ -32,6 +33,7 @@ from tracker.core.hours import HOUR_S, HourState
 from tracker.core.known import FactorRecord
 from tracker.core.model import Component, GapReason, Kind, Method, Workload
 from tracker.core.statement import FactorUse, Line, Statement
+from tracker.finance.audit import recompute
 from tracker.finance.compose import NoData, compose
 from tracker.finance.trend import trend_of
 from tracker.grid.bundle import encode_bundle
@@ -518,3 +520,15 @@ def test_a_closed_month_stays_in_the_trend_what_it_was_closed_with(closed: BookS
     assert (month, amounts.energy_it_wh) == ("2026-10", 3 * 24 * 700)
     before = replace(november, as_of_s=NOW_S - 1)
     assert trend_of(CONFIG, closed, before, open_months=False) == (), "it was not closed then"
+
+
+def test_a_closed_month_is_sealed_with_the_months_before_and_can_be_made_again(closed: BookStore) -> None:
+    fill(closed, NEXT, days=(1, 30))
+    later_s = day_start_s("2026-12-05")
+    review(closed, month=NEXT, now_s=later_s)
+    close(closed, month=NEXT, now_s=later_s)
+    (version,) = versions(closed, NEXT)
+    statement = statement_of(closed, version)
+    assert [(month, amounts.energy_it_wh) for month, amounts in statement.months] == [("2026-10", 3 * 24 * 700)]
+    again = recompute(CONFIG, closed, claim_of(closed, version), statement.period.start_s)
+    assert (again.months, again.total) == (statement.months, statement.total)
