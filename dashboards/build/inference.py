@@ -63,9 +63,10 @@ def _steady() -> Panel:
     made = f"sum({tokens} and on ({SERVER}) {busy()} and on ({SERVER}) {power})"
     window = f"[{RANGE}:{STEP}]"
     return number(
-        "Per 1,000 output tokens, steady state",
-        "Steady state: only windows in which at least one request was in work from beginning to end, so ramp-up, "
-        f"drain and idle time are left out. Compare servers by this, and by all-in beside it. {WHERE}",
+        "Per 1k output, steady",
+        "Energy per 1,000 output tokens in steady state: only windows in which at least one request was in work "
+        "from beginning to end, so ramp-up, drain and idle time are left out. "
+        f"Compare servers by this, and by all-in beside it. {WHERE}",
         f"1000 * sum_over_time({of_busy}{window}) / (sum_over_time({made}{window}) > 0)",
         Look(JOULES, "no server was busy through a window"),
         now=True,
@@ -74,8 +75,8 @@ def _steady() -> Panel:
 
 def _all_in() -> Panel:
     return number(
-        "Per 1,000 output tokens, all in",
-        f"All energy of the servers in the time range, idle time too, over their output tokens. {CAVEAT} {WHERE}",
+        "Per 1k output, all in",
+        f"Energy per 1,000 output tokens: all of it in the time range, idle time too. {CAVEAT} {WHERE}",
         f"1000 * {per(joules(), outputs('increase', RANGE))}",
         Look(JOULES, NOBODY),
         now=True,
@@ -84,8 +85,9 @@ def _all_in() -> Panel:
 
 def _both() -> Panel:
     return number(
-        "Per 1,000 tokens, prompt and output",
-        f"The same energy over prompt and output tokens together. Prompt tokens from a cache count. {CAVEAT}",
+        "Per 1k of all tokens",
+        "Energy per 1,000 tokens: the same over prompt and output tokens together. Prompt tokens from a cache count. "
+        f"{CAVEAT}",
         f"1000 * {per(joules(), all_tokens('increase', RANGE))}",
         Look(JOULES, NOBODY),
         now=True,
@@ -94,8 +96,8 @@ def _both() -> Panel:
 
 def _weight() -> Panel:
     return number(
-        "Emissions per 1,000 output tokens",
-        "Location-based CO2 equivalent of the servers in the time range, by the factors of the time in which the "
+        "CO2e per 1k output",
+        "Location-based CO2 equivalent per 1,000 output tokens, by the factors of the time in which the "
         f"tokens were made, idle time and PUE included, over their output tokens. {CAVEAT}",
         f"1000 * {per(grams(), outputs('increase', RANGE))}",
         Look(GRAMS, "no factor, or no server here"),
@@ -116,7 +118,7 @@ def _request() -> Panel:
 
 def _request_weight() -> Panel:
     return number(
-        "Emissions per request",
+        "CO2e per request",
         "Location-based CO2 equivalent of the servers over the requests that they finished: an allocation, as beside.",
         per(grams(), requests("increase", RANGE)),
         Look(GRAMS, "no factor, or no server here counts requests"),
@@ -204,7 +206,7 @@ def _idle_share() -> Panel:
     return number(
         "Energy with no request",
         "Of the energy of the servers in the time range, what they used in windows without any request. It is in the "
-        "all-in numbers and out of the steady ones.",
+        "all-in numbers and out of the steady ones. Exact to one rate window each time that a server starts or stops.",
         _without_request(),
         Look(SHARE, "no server here says what it works on", span=4, height=8, highest=1, decimals=1),
         now=True,

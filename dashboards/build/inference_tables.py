@@ -7,6 +7,7 @@ from grafana_foundation_sdk.models.dashboard import Panel
 from dashboards.build.inference_joins import EACH, RANGE, SERVER, all_tokens, grams, joules, outputs, per, requests
 from dashboards.build.panels import Column, Look, rows
 from dashboards.build.style import AMOUNT, GRAMS, JOULES, KWH, kwh
+from dashboards.build.workloads import blank
 
 NOBODY = "no server here that wattledger charges"
 WHERE = (
@@ -24,35 +25,39 @@ def _columns(by: str) -> list[Column]:
     energy = f"sum by ({by}) (group by ({EACH}) ({made}) * on ({SERVER}) group_left () {joules()})"
     on_gpu = per(joules(',component="gpu"'), made, by)
     return [
-        Column("J per 1,000 output tokens", f"1000 * ({per(joules(), made, by)})", JOULES, 1),
+        Column("J / 1k output", f"1000 * ({per(joules(), made, by)})", JOULES, 1),
         Column("of GPUs alone", f"1000 * ({on_gpu})", JOULES, 1),
-        Column("J per 1,000 tokens", f"1000 * ({per(joules(), all_tokens('increase', RANGE), by)})", JOULES, 1),
-        Column("J per request", per(joules(), requests("increase", RANGE), by), JOULES, 1),
-        Column("CO2e per 1,000 output tokens", f"1000 * ({per(grams(), made, by)})", GRAMS, 3),
-        Column("CO2e per request", per(grams(), requests("increase", RANGE), by), GRAMS, 3),
+        Column("J / 1k tokens", f"1000 * ({per(joules(), all_tokens('increase', RANGE), by)})", JOULES, 1),
+        Column("J / request", per(joules(), requests("increase", RANGE), by), JOULES, 1),
+        Column("CO2e / 1k output", f"1000 * ({per(grams(), made, by)})", GRAMS, 3),
+        Column("CO2e / request", per(grams(), requests("increase", RANGE), by), GRAMS, 3),
         Column("Output tokens", f"sum by ({by}) ({made} and on ({SERVER}) {joules()})", AMOUNT),
         Column("Energy", kwh(energy), KWH, 2),
     ]
 
 
 def engines() -> Panel:
-    return rows(
-        "By engine",
-        "All energy of the time range, idle time too. A server with two counters (vLLM inside Triton) is in both rows, "
-        f"so do not add rows. {CAVEAT}",
-        _columns("software"),
-        Look("", NOBODY, span=24, height=6),
-        labels={"software": "Engine"},
-        sort="Energy",
+    return blank(
+        rows(
+            "By engine",
+            "All energy of the time range, idle time too. A server with two counters (vLLM inside Triton) is in both "
+            f"rows, so do not add rows. {CAVEAT}",
+            _columns("software"),
+            Look("", NOBODY, span=24, height=8),
+            labels={"software": "Engine"},
+            sort="Energy",
+        )
     )
 
 
 def servers() -> Panel:
-    return rows(
-        "By server",
-        f"The same for each pod or workload that serves. {WHERE}",
-        _columns(EACH),
-        Look("", NOBODY, span=24, height=9),
-        labels={"server": "Server", "software": "Engine", "cluster": "Cluster"},
-        sort="Energy",
+    return blank(
+        rows(
+            "By server",
+            f"The same for each pod or workload that serves. {WHERE}",
+            _columns(EACH),
+            Look("", NOBODY, span=24, height=9),
+            labels={"server": "Server", "software": "Engine", "cluster": "Cluster"},
+            sort="Energy",
+        )
     )

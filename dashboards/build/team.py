@@ -32,6 +32,7 @@ from dashboards.build.workloads import (
     LOCATION,
     OWNED,
     before,
+    blank,
     change,
     held_hours,
     idle_share,
@@ -156,7 +157,7 @@ def _changed(title: str, description: str, expression: str) -> Panel:
         title,
         f"{description} against the period before: +10 % is a tenth more. {_PERIOD}",
         expression,
-        Look(SHARE, _NOTHING_BEFORE, lowest=None, decimals=1, steps=_MORE),
+        Look(SHARE, _NOTHING_BEFORE, height=8, lowest=None, decimals=1, steps=_MORE),
         now=True,
     )
 
@@ -192,16 +193,18 @@ def _projects() -> Panel:
         Column("Change", change(ENERGY, OWNED, by), SHARE, 0, _MORE),
         Column("Emissions", increase(EMISSIONS, LOCATION, by), GRAMS, 1),
         Column("GPU hours", held_hours(GPU, by), HOURS, 1),
-        Column("Idle share of GPUs", idle_share(GPU, by), SHARE, 0, _IDLE),
+        Column("GPU idle share", idle_share(GPU, by), SHARE, 0, _IDLE),
     ]
-    return rows(
-        "Projects, and the period before",
-        f"By team and project, in the time range. {_PERIOD} {EDGES}",
-        columns,
-        Look("", _NO_WORK, span=24, height=8),
-        labels={"team": "Team", "project": "Project"},
-        links={"Project": ("This project", link("team", project=field("Project")))},
-        sort="Energy",
+    return blank(
+        rows(
+            "Projects, and the period before",
+            f"By team and project, in the time range. {_PERIOD} {EDGES}",
+            columns,
+            Look("", _NO_WORK, span=24, height=8),
+            labels={"team": "Team", "project": "Project"},
+            links={"Project": ("This project", link("team", project=field("Project")))},
+            sort="Energy",
+        )
     )
 
 
@@ -221,7 +224,7 @@ def _wasters() -> Panel:
     return bars(
         "Most energy held and not used",
         "The ten workloads whose GPUs drew most in windows in which they were held and not used, in the time range.",
-        Query(kwh(with_name(wasted)), "{{name}} ({{kind}})"),
+        Query(kwh(with_name(wasted)), "{{name}}"),
         Look(KWH, "no workload wastes energy here", span=12, height=8, steps=((None, DOUBTFUL),)),
     )
 
@@ -237,26 +240,28 @@ def _workloads() -> Panel:
         Column("Energy", kwh(with_name(biggest)), KWH, 2),
         Column("Emissions", of_these(increase(EMISSIONS, LOCATION, by)), GRAMS, 1),
         Column("GPU hours", of_these(held_hours(GPU, by)), HOURS, 1),
-        Column("Idle share of GPUs", of_these(f"({idle_share(GPU, by)})"), SHARE, 0, _IDLE),
+        Column("GPU idle share", of_these(f"({idle_share(GPU, by)})"), SHARE, 0, _IDLE),
     ]
-    return rows(
-        "Workloads",
-        f"The {_ROWS} that used most energy in the time range, summed over their nodes. A workload opens as a training "
-        f"run; its phase tells what else it is. {EDGES}",
-        columns,
-        Look("", _NO_WORK, span=24, height=12),
-        labels={
-            "name": "Name",
-            "workload": "Workload",
-            "kind": "Kind",
-            "team": "Team",
-            "project": "Project",
-            "phase": "Phase",
-            "cluster": "Cluster",
-        },
-        links={
-            "Workload": ("As a training run", link("training", workload=field("Workload"))),
-            "Phase": ("Inference servers of this project", link("inference", project=field("Project"))),
-        },
-        sort="Energy",
+    return blank(
+        rows(
+            "Workloads",
+            f"The {_ROWS} that used most energy in the time range, summed over their nodes. A workload opens as a "
+            f"training run; its phase tells what else it is. {EDGES}",
+            columns,
+            Look("", _NO_WORK, span=24, height=12),
+            labels={
+                "name": "Name",
+                "workload": "Workload",
+                "kind": "Kind",
+                "team": "Team",
+                "project": "Project",
+                "phase": "Phase",
+                "cluster": "Cluster",
+            },
+            links={
+                "Workload": ("As a training run", link("training", workload=field("Workload"))),
+                "Phase": ("Inference servers of this project", link("inference", project=field("Project"))),
+            },
+            sort="Energy",
+        )
     )

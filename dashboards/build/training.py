@@ -35,6 +35,7 @@ from dashboards.build.workloads import (
     IDLE,
     LOCATION,
     OWNED,
+    blank,
     held_hours,
     idle_share,
     unused_total,
@@ -162,14 +163,16 @@ def _by_node() -> Panel:
 
 
 def _gpus() -> Panel:
-    of_run = f"{rate(ENERGY, GPU, _PER_HOST)} > 0"
+    of_run, device = f"{rate(ENERGY, GPU, _PER_HOST)} > 0", "cluster,hostname,component,device"
+    index = f"group by ({device},index) (wattledger_device_info{{{NODE}}})"
     return lines(
         "GPUs of its nodes",
         "Power of each GPU of the nodes on which the run uses one. Whole devices: other tenants of a shared GPU and "
         "GPUs that the run does not hold are in it.",
         Query(
-            f'wattledger_device_power_watts{{{NODE},component="gpu"}} and on ({_PER_HOST}) ({of_run})',
-            "{{hostname}} {{device}}",
+            f'wattledger_device_power_watts{{{NODE},component="gpu"}} * on ({device}) group_left (index) {index} '
+            f"and on ({_PER_HOST}) ({of_run})",
+            "{{hostname}} GPU {{index}}",
         ),
         Look(WATTS, _NO_GPU, span=12, height=8),
     )
@@ -218,26 +221,28 @@ def _held() -> Panel:
 
 def _nodes() -> Panel:
     energy = increase(ENERGY, OWNED, _PER_HOST)
-    return rows(
-        "Nodes of the run",
-        f"Nodes on which the run used energy in the time range. {EDGES}",
-        [
-            Column("Energy", kwh(energy), KWH, 2),
-            Column("Power now", rate(ENERGY, OWNED, _PER_HOST), WATTS, 0),
-            Column("GPU hours", held_hours(GPU, _PER_HOST), HOURS, 1),
-            Column("Idle share of GPUs", idle_share(GPU, _PER_HOST), SHARE, 0, _IDLE),
-            Column(
-                "Measured",
-                share(increase(ENERGY, f'{OWNED},method="measured"', _PER_HOST), energy),
-                SHARE,
-                0,
-                ((None, BAD), (0.9, DOUBTFUL), (0.99, GOOD)),
-            ),
-        ],
-        Look("", _NO_RUN, span=16, height=8),
-        labels={"hostname": "Node", "cluster": "Cluster"},
-        links={"Node": ("This node", link("node", hostname=field("Node")))},
-        sort="Energy",
+    return blank(
+        rows(
+            "Nodes of the run",
+            f"Nodes on which the run used energy in the time range. {EDGES}",
+            [
+                Column("Energy", kwh(energy), KWH, 2),
+                Column("Power now", rate(ENERGY, OWNED, _PER_HOST), WATTS, 0),
+                Column("GPU hours", held_hours(GPU, _PER_HOST), HOURS, 1),
+                Column("GPU idle share", idle_share(GPU, _PER_HOST), SHARE, 0, _IDLE),
+                Column(
+                    "Measured",
+                    share(increase(ENERGY, f'{OWNED},method="measured"', _PER_HOST), energy),
+                    SHARE,
+                    0,
+                    ((None, BAD), (0.9, DOUBTFUL), (0.99, GOOD)),
+                ),
+            ],
+            Look("", _NO_RUN, span=16, height=8),
+            labels={"hostname": "Node", "cluster": "Cluster"},
+            links={"Node": ("This node", link("node", hostname=field("Node")))},
+            sort="Energy",
+        )
     )
 
 

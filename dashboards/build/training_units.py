@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models.dashboard import Panel
 from dashboards.build.page import Band
 from dashboards.build.panels import Column, Look, Query, lines, number, rows
 from dashboards.build.style import AMOUNT, GRAMS, JOULES, NODE, increase, rate
-from dashboards.build.workloads import EMISSIONS, ENERGY, LOCATION, OWNED, UNITS, with_name
+from dashboards.build.workloads import EMISSIONS, ENERGY, LOCATION, OWNED, UNITS, blank, with_name
 
 _NONE = "no steps declared"
 _NO_TOKENS = "no tokens declared"
@@ -39,37 +39,37 @@ def _step(one_run: str) -> Panel:
         f"Energy of the run in the time range over its steps, at the node, without PUE, idle time included. {one_run} "
         f"{_HOW}",
         f"{increase(ENERGY, OWNED)} / ({done(_STEPS, 'increase', '$__range')} > 0)",
-        Look(JOULES, _NONE, span=3),
+        Look(JOULES, _NONE, span=3, height=8),
         now=True,
     )
 
 
 def _step_grams() -> Panel:
     return number(
-        "Emissions per step",
+        "CO2e per step",
         f"Location-based CO2 equivalent of the run in the time range over its steps, PUE included. {_HOW}",
         f"{increase(EMISSIONS, LOCATION)} / ({done(_STEPS, 'increase', '$__range')} > 0)",
-        Look(GRAMS, "no steps, or no factor", span=3),
+        Look(GRAMS, "no steps, or no factor", span=3, height=8),
         now=True,
     )
 
 
 def _token() -> Panel:
     return number(
-        "Per 1,000 tokens",
+        "Per 1k tokens",
         f"Energy of the run in the time range over the tokens that it trained on, idle time included. {_HOW}",
         f"1000 * {increase(ENERGY, OWNED)} / ({done(_TOKENS, 'increase', '$__range')} > 0)",
-        Look(JOULES, _NO_TOKENS, span=3),
+        Look(JOULES, _NO_TOKENS, span=3, height=8),
         now=True,
     )
 
 
 def _token_grams() -> Panel:
     return number(
-        "Emissions per 1,000 tokens",
+        "CO2e per 1k tokens",
         f"Location-based CO2 equivalent of the run in the time range over its tokens, PUE included. {_HOW}",
         f"1000 * {increase(EMISSIONS, LOCATION)} / ({done(_TOKENS, 'increase', '$__range')} > 0)",
-        Look(GRAMS, "no tokens, or no factor", span=3),
+        Look(GRAMS, "no tokens, or no factor", span=3, height=8),
         now=True,
     )
 
@@ -97,20 +97,22 @@ def _table() -> Panel:
         units = done(unit, "increase", "$__range", "cluster,workload")
         return with_name(f"{times}{weight} / {on} group_left () ({units} > 0)")
 
-    return rows(
-        "By workload",
-        f"Each chosen workload by itself, over all of its nodes, in the time range. {_HOW}",
-        [
-            Column("J per step", over(energy, _STEPS), JOULES, 1),
-            Column("CO2e per step", over(grams, _STEPS), GRAMS, 3),
-            Column("J per 1,000 tokens", over(energy, _TOKENS, "1000 * "), JOULES, 2),
-            Column("CO2e per 1,000 tokens", over(grams, _TOKENS, "1000 * "), GRAMS, 4),
-            Column("Steps", with_name(_counted(energy, _STEPS)), AMOUNT),
-            Column("Tokens", with_name(_counted(energy, _TOKENS)), AMOUNT),
-        ],
-        Look("", "nothing is declared", span=24, height=7),
-        labels={"name": "Name", "workload": "Workload", "kind": "Kind", "cluster": "Cluster"},
-        sort="Steps",
+    return blank(
+        rows(
+            "By workload",
+            f"Each chosen workload by itself, over all of its nodes, in the time range. {_HOW}",
+            [
+                Column("J / step", over(energy, _STEPS), JOULES, 1),
+                Column("CO2e / step", over(grams, _STEPS), GRAMS, 3),
+                Column("J / 1k tokens", over(energy, _TOKENS, "1000 * "), JOULES, 2),
+                Column("CO2e / 1k tokens", over(grams, _TOKENS, "1000 * "), GRAMS, 4),
+                Column("Steps", with_name(_counted(energy, _STEPS)), AMOUNT),
+                Column("Tokens", with_name(_counted(energy, _TOKENS)), AMOUNT),
+            ],
+            Look("", "nothing is declared", span=24, height=7),
+            labels={"name": "Name", "workload": "Workload", "kind": "Kind", "cluster": "Cluster"},
+            sort="Steps",
+        )
     )
 
 

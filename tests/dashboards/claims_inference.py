@@ -122,12 +122,12 @@ INFERENCE = Script(
     SERIES,
     [
         # 66 kJ and 21,000 output tokens a minute; 48 kJ and 18,000 of the two that are always busy
-        Claim("Per 1,000 output tokens, all in", {"{}": 3142.857143}),
-        Claim("Per 1,000 output tokens, steady state", {"{}": 2666.666667}),
-        Claim("Per 1,000 tokens, prompt and output", {"{}": 1089.108911}),  # 60,600 of both
-        Claim("Emissions per 1,000 output tokens", {"{}": 0.785714}),
+        Claim("Per 1k output, all in", {"{}": 3142.857143}),
+        Claim("Per 1k output, steady", {"{}": 2666.666667}),
+        Claim("Per 1k of all tokens", {"{}": 1089.108911}),  # 60,600 of both
+        Claim("CO2e per 1k output", {"{}": 0.785714}),
         Claim("Per request", {"{}": 647.058824}),  # 102 requests: Triton's four steps are one
-        Claim("Emissions per request", {"{}": 0.161765}),
+        Claim("CO2e per request", {"{}": 0.161765}),
         Claim("Output tokens per second", {"{}": 350}),
         Claim("Energy per 1,000 output tokens, steady state", {_VLLM: 4000, _SGLANG: 2000}),
         _each("Energy per 1,000 tokens, prompt and output", 800, 1000, 2000, 10000),

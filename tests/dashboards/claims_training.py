@@ -72,6 +72,7 @@ SERIES = {
     _units("c", "slurm/7", "tokens"): "0+30000x120",
     _units("a", "pod/u-2", "steps"): "0+1000x120",
     f'wattledger_device_power_watts{{{_PLACE % "a"},component="gpu",device="GPU-1"}}': "400x120",
+    f'wattledger_device_info{{{_PLACE % "a"},component="gpu",device="GPU-1",index="0",sensor="x"}}': "1x120",
     f'wattledger_device_power_watts{{{_PLACE % "b"},component="gpu",device="GPU-2"}}': "80x120",
 }
 
@@ -146,11 +147,11 @@ TRAINING = Script(
         _run("Power by component", {'{component="gpu"}': 400, '{component="cpu"}': 100}),
         _run("Energy so far, by component", {'{component="gpu"}': 0.7, '{component="cpu"}': 0.2}),
         _run("Power by node", {_A: 400, _C: 100}),
-        _run("GPUs of its nodes", {'{cluster="paris", hostname="a", component="gpu", device="GPU-1"}': 400}),
+        _run("GPUs of its nodes", {'{cluster="paris", hostname="a", component="gpu", device="GPU-1", index="0"}': 400}),
         _run("Per step", {"{}": 5000}),  # 1.8 MJ over 360 steps, though two nodes declared them
-        _run("Emissions per step", {"{}": 5}),
-        _run("Per 1,000 tokens", {"{}": 500}),
-        _run("Emissions per 1,000 tokens", {"{}": 0.5}),
+        _run("CO2e per step", {"{}": 5}),
+        _run("Per 1k tokens", {"{}": 500}),
+        _run("CO2e per 1k tokens", {"{}": 0.5}),
         _run("Energy per step and per 1,000 tokens", {"{}": 5000}, "A"),
         _run("Energy per step and per 1,000 tokens", {"{}": 500}, "B"),
         _run("By workload", {_ROW: 5000}, "A"),
