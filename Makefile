@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help run demo test lint types bench gpu-smoke setup-run setup-test golden install uninstall clean
+.PHONY: help run demo test lint types bench gpu-smoke image tour setup-run setup-test golden install uninstall clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -29,6 +29,12 @@ bench: setup-test ## print the budget table (see README)
 
 gpu-smoke:       ## two minutes on a real NVIDIA GPU, no network: make gpu-smoke WHEELS=folder
 	@sh tests/benchmarks/gpu_smoke.sh "$(WHEELS)"
+
+image:           ## build the container image (ARGS="--build-arg RUN_BASE=...")
+	@deploy/container/build.sh $(ARGS)
+
+tour:            ## image, Prometheus, Grafana and the portal on a simulated node (NODE=real: on this one)
+	@deploy/compose/tour.sh $(or $(NODE),demo)
 
 golden: setup-test ## rewrite the golden files after a wanted change; look at the diff
 	@$(BIN)/python -m pytest -q --update-golden -k golden
