@@ -1,4 +1,4 @@
-"""Our Prometheus configurations in a real Prometheus: accepted, and the labels that rules and dashboards need arrive."""
+"""Our Prometheus configurations in a real Prometheus: accepted, and with the labels that rules and dashboards need."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ FOLDER = DEPLOY / "prometheus"
 CONFIGS = sorted(path.name for path in FOLDER.glob("*.yml"))
 RULES = sorted((REPO / "dashboards" / "rules").glob("*.yml"))
 CONFIG = '[node]\nhostname = "node-1"\n[site.par1]\nzone = "FR"\npue = 1.2\n[sampling]\ntick = "1s"\ncommit = "1s"\n'
+#: Debian builds its Prometheus without these discoveries; VictoriaMetrics knows the same sections.
+DISCOVERED = ("kubernetes.yml", "consul.yml")
 POWER = 'wattledger_device_power_watts{component="gpu"}'
 
 pytestmark = [pytest.mark.needs("prometheus", "promtool"), pytest.mark.timeout(120)]
@@ -83,6 +85,8 @@ def address_of(daemon: Daemon) -> str:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_promtool_accepts_it_with_our_rules(tmp_path: Path, name: str) -> None:
     folder = stage(tmp_path / "etc")
+    if name in DISCOVERED:
+        (folder / name).write_text(yaml.safe_dump(without_discovery(load(folder, name))))
     agent = ["--agent"] if name == "agent.yml" else []
     done = subprocess.run(
         ["promtool", "check", "config", *agent, str(folder / name)],
@@ -96,6 +100,25 @@ def test_promtool_accepts_it_with_our_rules(tmp_path: Path, name: str) -> None:
     if not agent:
         assert f"{len(RULES)} rule files found" in done.stdout
         assert done.stdout.count("rules found") == len(RULES)
+
+
+def without_discovery(config: dict[str, Any]) -> dict[str, Any]:
+    """The same with nothing in the place of what finds the nodes."""
+    (job,) = config["scrape_configs"]
+    kept = {key: value for key, value in job.items() if not key.endswith("_sd_configs")}
+    return {**config, "scrape_configs": [{**kept, "static_configs": []}]}
+
+
+@pytest.mark.needs("victoria-metrics")
+@pytest.mark.parametrize("name", [*DISCOVERED, "file-sd.yml", "agent.yml"])
+def test_victoriametrics_takes_the_same_nodes(tmp_path: Path, name: str) -> None:
+    """A strict reader of its own: a key that it does not know is an error."""
+    config = {"scrape_configs": load(FOLDER, name)["scrape_configs"]}
+    (tmp_path / name).write_text(yaml.safe_dump(config))
+    flags = [f"-promscrape.config={tmp_path / name}", "-promscrape.config.dryRun", "-promscrape.config.strictParse"]
+    command = ["victoria-metrics", *flags, f"-storageDataPath={tmp_path / 'data'}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -174,10 +197,9 @@ def test_a_pod_and_a_service_are_known_by_their_node(tmp_path: Path) -> None:
     }
     jobs = []
     for name, targets in found.items():
-        (job,) = load(folder, name)["scrape_configs"]
-        kept = {key: value for key, value in job.items() if not key.endswith("_sd_configs")}
+        (job,) = without_discovery(load(folder, name))["scrape_configs"]
         static = [{"targets": [f"127.0.0.1:{port}"], "labels": labels} for port, labels in enumerate(targets, 1)]
-        jobs.append({**kept, "job_name": name, "static_configs": static})
+        jobs.append({**job, "job_name": name, "static_configs": static})
     with serving(folder, "both.yml", {"global": {}, "scrape_configs": jobs}) as server:
         until(lambda: len(server.get("/api/v1/targets")["activeTargets"]) == 2, "both were discovered", 60)
         labels = [target["labels"] for target in server.get("/api/v1/targets")["activeTargets"]]
