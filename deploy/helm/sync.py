@@ -3,6 +3,7 @@
 python deploy/helm/sync.py            copy
 python deploy/helm/sync.py --check    only say what differs; exit code 1 if anything does
 """
+# ruff: noqa: INP001 - a script, no part of a package
 
 from __future__ import annotations
 

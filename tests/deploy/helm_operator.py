@@ -1,7 +1,7 @@
 """JSON schemas of the Prometheus operator's objects, the fields this chart may use and no others.
 
-After the API reference of prometheus-operator, monitoring.coreos.com/v1 (docs/api-reference/api.md). Written by hand: the
-operator's own definitions cannot be had from a Python package.
+After the API reference of prometheus-operator, monitoring.coreos.com/v1 (docs/api-reference/api.md). Written by hand:
+the operator's own definitions cannot be had from a Python package.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _object(kind: str, spec: Schema) -> Schema:
     )
 
 
-_ACTIONS = "replace keep drop hashmod labelmap labeldrop labelkeep lowercase uppercase keepequal dropequal".split()
+_ACTIONS = ["replace", "keep", "drop", "hashmod", "labelmap", "labeldrop", "labelkeep", "lowercase", "uppercase"]
 _RELABEL = closed(
     action={"enum": _ACTIONS},
     sourceLabels={"type": "array", "items": {"type": "string", "pattern": "^[a-zA-Z_][a-zA-Z0-9_]*$"}},

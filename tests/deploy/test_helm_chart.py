@@ -1,4 +1,4 @@
-"""The chart renders, for every switch, what Kubernetes and the Prometheus operator accept; and refuses what is wrong."""
+"""For every switch the chart renders what Kubernetes and the Prometheus operator accept; what is wrong is refused."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import helm_python
-import kubernetes_validate
+import kubernetes_validate  # type: ignore[import-untyped] # ships none
 import pytest
 from helm_python import HelmRenderError, HelmValuesError
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # ships none
 
 from tests.conftest import REPO
 from tests.deploy import helm

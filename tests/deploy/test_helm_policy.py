@@ -1,4 +1,4 @@
-"""What no pod of the chart may ever be, looked at in every pair of switches; and what each part needs to do its work."""
+"""What no pod of the chart may ever be, looked at in every pair of switches; and what each part needs to work."""
 
 from __future__ import annotations
 

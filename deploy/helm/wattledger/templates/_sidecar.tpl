@@ -33,10 +33,11 @@ env:
   - {name: WATTLEDGER_WORKLOADS__GPU_REPLICAS, value: {{ .Values.sidecar.gpuReplicas | quote }}}
   {{- if eq .Values.sidecar.gpus "kubelet" }}
   - {name: NVIDIA_VISIBLE_DEVICES, value: all}
-  - {name: NVIDIA_DRIVER_CAPABILITIES, value: utility}
-  {{- else if eq .Values.sidecar.gpus "none" }}
-  - {name: NVIDIA_VISIBLE_DEVICES, value: void}
   {{- else }}
+  # The image asks for all; the devices of a claim come by themselves.
+  - {name: NVIDIA_VISIBLE_DEVICES, value: void}
+  {{- end }}
+  {{- if ne .Values.sidecar.gpus "none" }}
   - {name: NVIDIA_DRIVER_CAPABILITIES, value: utility}
   {{- end }}
   {{- if .Values.books.url }}

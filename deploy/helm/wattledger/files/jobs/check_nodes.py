@@ -1,64 +1,81 @@
-"""What helm test runs: every daemon behind the service answers, is ready, and exports metrics.
+"""What ``helm test`` runs: every daemon behind the service answers, is ready, and exports metrics.
 
     check_nodes.py http://service:9837 metrics|port
 
 ``port``: they ask for passwords or certificates that this test has not; that they listen is all that can be said.
 """
+# ruff: noqa: INP001 - a script, no part of a package
+
+from __future__ import annotations
 
 import http.client
 import socket
 import ssl
 import sys
 import time
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 DEADLINE_S = 60.0
+ANSWER_S = 5.0
 
 
-def addresses(host, port):
-    """Every node's address behind a headless service."""
-    return sorted({found[4][0] for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
+def addresses(host: str, port: int) -> list[str]:
+    """Every node's, behind a headless service. Raises OSError."""
+    return sorted({str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
 
 
-def trouble_of(address, port, scheme, what):
+def trouble_of(address: str, port: int, scheme: str, what: str) -> str:
     """Why this node is not well; "" when it is."""
     try:
         if what == "port":
-            socket.create_connection((address, port), 5).close()
+            socket.create_connection((address, port), ANSWER_S).close()
             return ""
-        if scheme == "https":  # asked by address: its certificate is for a name
-            connection = http.client.HTTPSConnection(address, port, timeout=5, context=ssl._create_unverified_context())
-        else:
-            connection = http.client.HTTPConnection(address, port, timeout=5)
-        connection.request("GET", "/-/ready")
-        answer = connection.getresponse()
-        text = answer.read().decode("utf-8", "replace").strip()
-        if answer.status != 200:
-            return f"not ready ({answer.status}): {text}"
-        connection.request("GET", "/metrics")
-        metrics = connection.getresponse().read()
-        connection.close()
-        return "" if b"wattledger_build_info" in metrics else "/metrics has no wattledger_build_info"
+        status, text = ask(address, port, scheme, "/-/ready")
+        if status != HTTPStatus.OK:
+            return f"not ready ({status}): {text.strip()}"
+        _, text = ask(address, port, scheme, "/metrics")
     except (OSError, http.client.HTTPException) as error:
         return f"does not answer: {error}"
+    return "" if "wattledger_build_info" in text else "/metrics has no wattledger_build_info"
 
 
-def main(url, what):
+def ask(address: str, port: int, scheme: str, path: str) -> tuple[int, str]:
+    """Status and body. Raises OSError, HTTPException."""
+    if scheme == "https":
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # asked by address; nothing secret is sent
+        connection = http.client.HTTPSConnection(address, port, timeout=ANSWER_S, context=context)
+    else:
+        connection = http.client.HTTPConnection(address, port, timeout=ANSWER_S)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode("utf-8", "replace")
+    finally:
+        connection.close()
+
+
+def look(host: str, port: int, scheme: str, what: str) -> dict[str, str]:
+    """The trouble of each node, by address."""
+    try:
+        return {node: trouble_of(node, port, scheme, what) for node in addresses(host, port)}
+    except OSError as error:
+        return {host: f"has no address: {error}"}
+
+
+def main(url: str, what: str) -> int:
     place = urlsplit(url)
+    host, port = place.hostname or "", place.port or 0
     give_up_s = time.monotonic() + DEADLINE_S
-    while True:
-        try:
-            nodes = addresses(place.hostname, place.port)
-            found = {node: trouble_of(node, place.port, place.scheme, what) for node in nodes}
-        except OSError as error:
-            found = {place.hostname: f"has no address: {error}"}
-        if not any(found.values()) or time.monotonic() > give_up_s:
-            break
+    found = look(host, port, place.scheme, what)
+    while any(found.values()) and time.monotonic() < give_up_s:
         time.sleep(1)
+        found = look(host, port, place.scheme, what)
     for node, trouble in found.items():
-        print(f"{node}: {trouble or 'ok'}")
+        sys.stdout.write(f"{node}: {trouble or 'ok'}\n")
     bad = sum(map(bool, found.values()))
-    print(f"{len(found) - bad} of {len(found)} nodes are well")
+    sys.stdout.write(f"{len(found) - bad} of {len(found)} nodes are well\n")
     return 1 if bad else 0
 
 

@@ -5,6 +5,7 @@
 Without --month it is the month that ended last in ``books.timezone``. Files go to <destination>/<month>/. A draft takes
 the place of the draft before it; a sealed file is created once, and one that says something else is an error.
 """
+# ruff: noqa: INP001 - a script, no part of a package
 
 from __future__ import annotations
 
