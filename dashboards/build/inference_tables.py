@@ -25,11 +25,11 @@ def _columns(by: str) -> list[Column]:
     energy = f"sum by ({by}) (group by ({EACH}) ({made}) * on ({SERVER}) group_left () {joules()})"
     on_gpu = per(joules(',component="gpu"'), made, by)
     return [
-        Column("J / 1k output", f"1000 * ({per(joules(), made, by)})", JOULES, 1),
+        Column("J / 1k out", f"1000 * ({per(joules(), made, by)})", JOULES, 1),
         Column("of GPUs alone", f"1000 * ({on_gpu})", JOULES, 1),
         Column("J / 1k tokens", f"1000 * ({per(joules(), all_tokens('increase', RANGE), by)})", JOULES, 1),
         Column("J / request", per(joules(), requests("increase", RANGE), by), JOULES, 1),
-        Column("CO2e / 1k output", f"1000 * ({per(grams(), made, by)})", GRAMS, 3),
+        Column("CO2e / 1k out", f"1000 * ({per(grams(), made, by)})", GRAMS, 3),
         Column("CO2e / request", per(grams(), requests("increase", RANGE), by), GRAMS, 3),
         Column("Output tokens", f"sum by ({by}) ({made} and on ({SERVER}) {joules()})", AMOUNT),
         Column("Energy", kwh(energy), KWH, 2),
@@ -58,6 +58,7 @@ def servers() -> Panel:
             _columns(EACH),
             Look("", NOBODY, span=24, height=9),
             labels={"server": "Server", "software": "Engine", "cluster": "Cluster"},
+            widths={"Server": 260, "Engine": 120, "Cluster": 90},
             sort="Energy",
         )
     )

@@ -258,6 +258,7 @@ def _workloads() -> Panel:
                 "phase": "Phase",
                 "cluster": "Cluster",
             },
+            widths={"Name": 200, "Workload": 240, "Kind": 100, "Cluster": 100},
             links={
                 "Workload": ("As a training run", link("training", workload=field("Workload"))),
                 "Phase": ("Inference servers of this project", link("inference", project=field("Project"))),

@@ -66,7 +66,7 @@ def _token() -> Panel:
 
 def _token_grams() -> Panel:
     return number(
-        "CO2e per 1k tokens",
+        "CO2e/1k tokens",
         f"Location-based CO2 equivalent of the run in the time range over its tokens, PUE included. {_HOW}",
         f"1000 * {increase(EMISSIONS, LOCATION)} / ({done(_TOKENS, 'increase', '$__range')} > 0)",
         Look(GRAMS, "no tokens, or no factor", span=3, height=8),

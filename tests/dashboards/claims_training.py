@@ -151,7 +151,7 @@ TRAINING = Script(
         _run("Per step", {"{}": 5000}),  # 1.8 MJ over 360 steps, though two nodes declared them
         _run("CO2e per step", {"{}": 5}),
         _run("Per 1k tokens", {"{}": 500}),
-        _run("CO2e per 1k tokens", {"{}": 0.5}),
+        _run("CO2e/1k tokens", {"{}": 0.5}),
         _run("Energy per step and per 1,000 tokens", {"{}": 5000}, "A"),
         _run("Energy per step and per 1,000 tokens", {"{}": 500}, "B"),
         _run("By workload", {_ROW: 5000}, "A"),
