@@ -8,12 +8,14 @@ import os
 import stat
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tracker import codecarbon_child
 from tracker.codecarbon_facts import CACHE_NAME, codecarbon_facts
+from tracker.core.printed import PrintedIntensity
 
 EPYC = "AMD EPYC 9654 96-Core Processor"
 #: Ends the interpreter when it does what the child must not do.
@@ -83,6 +85,13 @@ def test_the_child_answers_offline_without_a_process_or_a_gpu_library() -> None:
     assert len(countries["values"]) > 200
     assert world["values"]["WORLD"][0] == pytest.approx(475_000, rel=0.2)
     assert "iea.org" in world["source"]
+    states, clouds = answer["regions"]
+    assert (states["factor_type"], states["unit"], states["year"] >= 2023) == ("direct", "lb/MWh", True)
+    assert len(states["values"]) == 51
+    assert 200 < float(states["values"]["US-CA"]) < 600  # 394.769 lb/MWh of 2023 in codecarbon 3.3.2
+    assert "usa" not in str(sorted(states["values"])).lower()
+    assert (clouds["factor_type"], clouds["unit"], clouds["year"]) == ("unspecified", "g/kWh", 0)
+    assert 200 < float(clouds["values"]["gcp:us-east4"]) < 500
     assert answer["problem"] == ""
 
 
@@ -103,6 +112,25 @@ def test_facts_come_from_the_child_and_then_from_the_cache(tmp_path: Path) -> No
     assert codecarbon_facts(EPYC, tmp_path / "cache", command=command) == first
     assert asked(tmp_path) == 1
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [CACHE_NAME]
+
+
+def test_regions_keep_the_value_as_it_was_printed(tmp_path: Path) -> None:
+    """lb/MWh of the EPA are converted exactly and rounded once."""
+    facts = codecarbon_facts("", tmp_path)
+    state, cloud = facts.countries["US-CA"], facts.countries["gcp:us-east4"]
+    assert isinstance(state, PrintedIntensity)
+    assert isinstance(cloud, PrintedIntensity)
+    assert state.intensity_mg_per_kwh == round(Decimal(state.value_printed) * Decimal("453.59237"))
+    assert (state.unit_printed, state.factor_type, "STC2ERTA" in state.source) == ("lb/MWh", "direct", True)
+    assert cloud.intensity_mg_per_kwh == int(cloud.value_printed) * 1000
+    assert (cloud.year, cloud.factor_type) == (0, "unspecified")
+
+
+def test_places_whose_factor_is_no_printed_figure_are_left_out(tmp_path: Path) -> None:
+    """Provinces of Canada and zones of the North are mixes in which sources without a factor count as zero."""
+    known = codecarbon_facts("", tmp_path).countries
+    assert not [code for code in known if code.startswith(("CA-", "SE-", "SE1", "NO1", "CN-"))]
+    assert {code.partition("-")[0] for code in known if "-" in code and ":" not in code} == {"US"}
 
 
 def test_another_cpu_is_another_question(tmp_path: Path) -> None:
@@ -295,3 +323,49 @@ def test_a_data_file_that_changed_costs_its_own_part_only(tmp_path: Path) -> Non
     assert answer["tables"][0]["values"] == {"FRA": [56_040, 0]}
     assert len(answer["tables"]) == 1
     assert "world average cannot be read" in answer["problem"]
+    assert answer["regions"] == []
+    assert "cloud regions cannot be read" in answer["problem"]
+
+
+EGRID = {"name": "EPA", "url": "u", "field": "STC2ERTA", "year": 2023}
+STATES: dict[str, object] = {"_unit": {"emissions": "lbs/MWh"}, "_source": EGRID}
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        {},
+        {"alabama": {"emissions": 713.976, "regionCode": "AL"}},  # as it was before: no unit, no year
+        {**STATES, "_unit": {"emissions": "kg/MWh"}},
+        {**STATES, "_source": {**EGRID, "field": "STCO2RTA"}},  # CO2 alone
+    ],
+)
+def test_states_that_do_not_say_what_they_are_give_nothing(tmp_path: Path, states: dict[str, object]) -> None:
+    """And that is no problem: there are others that do."""
+    (tmp_path / "2023").mkdir()
+    (tmp_path / "2023" / "usa_emissions.json").write_text(json.dumps(states), encoding="utf-8")
+    assert codecarbon_child.usa_tables(tmp_path, "9.9") == []
+
+
+def test_the_newest_states_are_read_and_what_is_no_state_or_number_is_left_out(tmp_path: Path) -> None:
+    for year, value in ((2016, 1), (2023, 713.976)):
+        (tmp_path / str(year)).mkdir()
+        states = STATES | {
+            "alabama": {"emissions": value, "regionCode": "AL"},
+            "usa": {"emissions": 770.884, "regionCode": "usa"},
+            "alaska": {"emissions": "n/a", "regionCode": "AK"},
+            "arizona": {"emissions": -5, "regionCode": "AZ"},
+        }
+        (tmp_path / str(year) / "usa_emissions.json").write_text(json.dumps(states), encoding="utf-8")
+    (table,) = codecarbon_child.usa_tables(tmp_path, "9.9")
+    assert table["values"] == {"US-AL": "713.976"}
+    assert table["source"] == "EPA (STC2ERTA), u, in codecarbon 9.9 2023/usa_emissions.json"
+
+
+def test_cloud_figures_without_a_known_unit_are_left_out() -> None:
+    """impact.csv states none; that of Google's page is known."""
+    google = {"provider": "gcp", "region": "us-east4", "impact": "322", "source": f"{codecarbon_child.GOOGLE}#data"}
+    odd = [{**google, "region": "us-1", "source": "https://example.org"}, {**google, "region": "a b"}]
+    none = [{**google, "region": "us-2", "impact": ""}, {**google, "region": "us-3", "impact": "nan"}]
+    (table,) = codecarbon_child.cloud_tables([google, *odd, *none], "9.9")
+    assert table["values"] == {"gcp:us-east4": "322"}

@@ -1,4 +1,4 @@
-"""What codecarbon knows about this node: the TDP of its CPU and the carbon intensity of countries.
+"""What codecarbon knows about this node: the TDP of its CPU and the carbon intensity of countries and regions.
 
 Asked once at start in a short child process (``codecarbon_child.py``) with a deadline, and kept in a file: the daemon
 never imports codecarbon. Whatever goes wrong gives facts without values and a note that says why; nothing is invented.
@@ -11,21 +11,26 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
 
 from tracker.codecarbon_child import package_folder, package_version
 from tracker.core.carbon import AnnualIntensity
+from tracker.core.factors import g_per_kwh
+from tracker.core.printed import PrintedIntensity
 
 CACHE_NAME = "codecarbon-facts.json"
 #: Raised whenever the child's answer changes its meaning, so that an older cache is asked anew.
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class CodecarbonFacts:
-    """``countries``: by ISO 3166 alpha-3 code, and ``WORLD``. ``note`` and ``cpu_note`` say why something is absent."""
+    """``countries``: by ISO 3166 alpha-3 code, ``WORLD``, and regions ("US-CA", "gcp:us-east4"), with their printed
+    value. ``note`` and ``cpu_note`` say why something is absent."""
 
     version: str  # of codecarbon; "": unknown
     cpu_tdp_mw: int | None  # of one package
@@ -50,12 +55,21 @@ class _Table(msgspec.Struct, frozen=True):
     values: dict[str, tuple[int, int]]
 
 
+class _Region(msgspec.Struct, frozen=True):
+    source: str
+    factor_type: str
+    unit: Literal["g/kWh", "lb/MWh"]
+    year: int
+    values: dict[str, Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,9})?$")]]
+
+
 class _Answer(msgspec.Struct, frozen=True):
     """What the child prints."""
 
     version: str
     cpu: _Cpu
     tables: list[_Table]
+    regions: list[_Region]
     problem: str
 
 
@@ -159,5 +173,17 @@ def _facts(answer: _Answer) -> CodecarbonFacts:
         code: AnnualIntensity(intensity_mg_per_kwh, year, table.factor_type, table.source)
         for table in answer.tables
         for code, (intensity_mg_per_kwh, year) in table.values.items()
+    }
+    countries |= {
+        code: PrintedIntensity(
+            intensity_mg_per_kwh=round(g_per_kwh(Decimal(value), region.unit) * 1000),
+            year=region.year,
+            factor_type=region.factor_type,
+            source=region.source,
+            value_printed=value,
+            unit_printed=region.unit,
+        )
+        for region in answer.regions
+        for code, value in region.values.items()
     }
     return CodecarbonFacts(answer.version, answer.cpu.tdp_mw, countries, answer.cpu.reason, answer.problem)

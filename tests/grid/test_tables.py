@@ -9,9 +9,11 @@ import pytest
 
 from tracker.codecarbon_facts import codecarbon_facts
 from tracker.core.carbon import AnnualIntensity
+from tracker.core.factors import Basis
 from tracker.core.model import Factor, Level
+from tracker.core.printed import PrintedIntensity
 from tracker.grid.interface import GridProvider, UnknownZone
-from tracker.grid.tables import TablesProvider
+from tracker.grid.tables import TablesProvider, generic_rows
 
 
 def at(day: str) -> int:
@@ -30,6 +32,18 @@ COUNTRIES = {
     "KEN": AnnualIntensity(300_000, 0, "lifecycle", OWID),
     "ZZZ": AnnualIntensity(1, 2022, "lifecycle", OWID),  # in no catalogue
     "WORLD": AnnualIntensity(475_000, 2019, "direct", "https://www.iea.org/reports/x-2019/emissions, in codecarbon"),
+}
+
+
+EPA = "EPA eGRID2023 (STC2ERTA), https://www.epa.gov/egrid/download-data, in codecarbon 3.3.2"
+GOOGLE = "https://cloud.google.com/sustainability/region-carbon, in codecarbon 3.3.2 impact.csv"
+REGIONS = {
+    "US-CA": PrintedIntensity(179_064, 2023, "direct", EPA, "394.769", "lb/MWh"),
+    "US-XX": PrintedIntensity(179_064, 2023, "direct", EPA, "394.769", "lb/MWh"),  # in no catalogue
+    "gcp:us-east4": PrintedIntensity(322_000, 0, "unspecified", GOOGLE, "322", "g/kWh"),
+    "gcp:asia-northeast1": PrintedIntensity(459_000, 0, "unspecified", GOOGLE, "459", "g/kWh"),
+    "gcp:us-central1": PrintedIntensity(430_000, 0, "unspecified", GOOGLE, "430", "g/kWh"),  # tables disagree
+    "gcp:me-cenrtal1": PrintedIntensity(575_000, 0, "unspecified", GOOGLE, "575", "g/kWh"),  # as codecarbon writes it
 }
 
 
@@ -65,6 +79,39 @@ def test_a_country_without_one_is_tier_5_and_says_what_it_is_not() -> None:
         "There is no official factor: a generic annual average stands in. "
         "It is a life-cycle value: it counts fuel supply and construction, which Scope 2 leaves out. It describes 2023."
     )
+
+
+def test_a_region_of_codecarbon_is_a_generic_row_with_what_was_printed() -> None:
+    """Places of which nobody knows the grid are none."""
+    state, cloud, other = generic_rows(REGIONS, "codecarbon-3.3.2")
+    assert (state.factor_id, state.value_printed, state.unit_printed) == (
+        "codecarbon-3.3.2:US-CA:2023",
+        "394.769",
+        "lb/MWh",
+    )
+    assert (state.zone_system, state.publisher, state.licence) == ("iso3166-2", "US EPA", "public domain")
+    assert (state.gases, state.gwp_set, state.factor_type, state.quality_tier) == ("CO2e", "AR5", "direct", 5)
+    assert (cloud.factor_id, cloud.value_printed) == ("codecarbon-3.3.2:gcp:us-east4:undated", "322")
+    assert (cloud.basis, cloud.data_year, cloud.valid_to_s) == (Basis.UNSPECIFIED, "unspecified", 0)
+    assert "before any clean energy that Google buys" in cloud.note
+    assert other.zone == "gcp:asia-northeast1"
+
+
+@pytest.mark.parametrize(
+    ("zone", "tiers", "factor_id", "intensity_mg_per_kwh"),
+    [
+        ("US-CA", (4, 5), "egrid2023r2:US@US-CA", 349_667),  # the official one wins
+        ("US-CA", (5,), "codecarbon-3.3.2:US-CA:2023", 179_064),
+        ("gcp:us-east4", (4, 5), "egrid2023r2:US@gcp:us-east4", 349_667),
+        ("gcp:asia-northeast1", (4, 5), "codecarbon-3.3.2:gcp:asia-northeast1:undated", 459_000),
+    ],
+)
+def test_a_region_stands_behind_the_official_factors(
+    zone: str, tiers: tuple[int, ...], factor_id: str, intensity_mg_per_kwh: int
+) -> None:
+    factor = TablesProvider(COUNTRIES | REGIONS, "codecarbon-3.3.2", NOW_S, tiers=tiers).factor(zone, NOW_S)
+    assert (factor.factor_id, factor.intensity_mg_per_kwh) == (factor_id, intensity_mg_per_kwh)
+    assert ("undated" in factor.note) == factor_id.endswith("undated")
 
 
 @pytest.mark.parametrize(

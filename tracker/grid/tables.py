@@ -1,5 +1,5 @@
-"""Yearly factors from tables: the official ones that ship (tier 4), Ember's and codecarbon's averages of countries
-(tier 5), the world's (tier 6).
+"""Yearly factors from tables: the official ones that ship (tier 4), Ember's and codecarbon's averages of countries and
+regions (tier 5), the world's (tier 6).
 
 The official direct factor of the zone and the time is used where there is one. Where there is none, a generic average
 stands in and says so: its tier, its type and its note tell that it is no official Scope 2 factor. The world's average
@@ -26,8 +26,10 @@ from tracker.core.factors import (
     choose_location,
 )
 from tracker.core.model import Factor, Finding, Level
+from tracker.core.printed import PrintedIntensity
 from tracker.grid.catalogue import WORLD, Zone, by_name
 from tracker.grid.interface import GridProvider
+from tracker.grid.publications import publication_of
 from tracker.grid.shipped import read_factors
 from tracker.grid.zones import find_zone, zone_path
 
@@ -35,46 +37,58 @@ from tracker.grid.zones import find_zone, zone_path
 MAX_INTENSITY_MG_PER_KWH = 2_000_000
 SET_ZONE = 'Set zone = "<ISO country code>" in the [site.<name>] section of the configuration.'
 DAY_S = 86_400
+#: How codecarbon names places of these kinds; countries and the world by alpha-3 code.
+_SYSTEMS = {"state": "iso3166-2", "cloud": "cloud"}
 
 
 def generic_rows(countries: Mapping[str, AnnualIntensity], edition: str) -> Iterator[FactorRow]:
     """What codecarbon says, as factor rows. A value that no grid has (0 is a missing one in disguise) becomes a
-    row without value, whose note says so. Countries that are in no catalogue are left out."""
+    row without value, whose note says so. Places that are in no catalogue are left out, and so are cloud regions about
+    whose grid public tables disagree."""
     for code, annual in countries.items():
-        zone = by_name().get(code)
-        if zone is None:
+        zone = by_name().get(code.upper())
+        if zone is None or zone.choices:
             continue
-        problem = _problem(annual)
-        value = f"{annual.intensity_mg_per_kwh // 1000}.{annual.intensity_mg_per_kwh % 1000:03}"
-        world = "iea.org" in annual.source
+        problem, year = _problem(annual), annual.year
+        value, unit = _as_printed(annual)
+        publication = publication_of(annual.source)
         yield FactorRow(
-            factor_id=f"{edition}:{code}:{annual.year or 'undated'}",
+            factor_id=f"{edition}:{code}:{year or 'undated'}",
             zone=zone.code,
             zone_printed=code,
-            zone_system="iso3",
+            zone_system=_SYSTEMS.get(zone.kind, "iso3"),
             value_printed="" if problem else value,
-            unit_printed="g/kWh",
-            gases="CO2" if world else "CO2e",
+            unit_printed=unit,
+            gases=publication.gases,
             factor_type=FactorType(annual.factor_type),
-            basis=Basis.PRODUCTION,
+            basis=Basis.UNSPECIFIED if zone.kind == "cloud" else Basis.PRODUCTION,
             scheme=Scheme.AVERAGE,
             quality_tier=LAST_RESORT if zone is WORLD else GENERIC,
-            valid_from_s=calendar.timegm((annual.year, 1, 1, 0, 0, 0)) if annual.year else 0,
-            valid_to_s=calendar.timegm((annual.year + 1, 1, 1, 0, 0, 0)) if annual.year else 0,
-            edition=f"{edition} ({annual.year or 'undated'})",
-            data_year=str(annual.year or "unspecified"),
-            publisher="IEA" if world else "Our World in Data (Ember)",
+            valid_from_s=calendar.timegm((year, 1, 1, 0, 0, 0)) if year else 0,
+            valid_to_s=calendar.timegm((year + 1, 1, 1, 0, 0, 0)) if year else 0,
+            edition=f"{edition} ({year or 'undated'})",
+            data_year=str(year or "unspecified"),
+            publisher=publication.publisher,
             source_ref=annual.source,
-            licence="single figure, cited" if world else "CC BY 4.0",
-            gwp_set="none" if world else "unspecified",
-            note=f"{edition} {problem}." if problem else "",
-            publisher_url="https://www.iea.org" if world else "https://ourworldindata.org",
-            attribution="International Energy Agency." if world else "Our World in Data; Ember (CC BY 4.0).",
+            licence=publication.licence,
+            gwp_set=publication.gwp_set,
+            confidence=publication.confidence,
+            note=f"{edition} {problem}." if problem else publication.note,
+            publisher_url=publication.url,
+            attribution=publication.attribution,
         )
 
 
+def _as_printed(annual: AnnualIntensity) -> tuple[str, str]:
+    """Value and unit."""
+    if isinstance(annual, PrintedIntensity):
+        return annual.value_printed, annual.unit_printed
+    return f"{annual.intensity_mg_per_kwh // 1000}.{annual.intensity_mg_per_kwh % 1000:03}", "g/kWh"
+
+
 class TablesProvider(GridProvider):
-    """``countries``: codecarbon's, by alpha-3 code and WORLD. ``edition`` begins the ids of those ("codecarbon-3.3.2").
+    """``countries``: codecarbon's, by alpha-3 code, WORLD, and regions by their code. ``edition`` begins the ids
+    of those ("codecarbon-3.3.2").
 
     ``now_s`` is when the tables were read. ``assumed``: nobody set a zone, so that WORLD is flagged. ``note``: why
     ``countries`` lacks something. ``rows``: the tables that ship. ``tiers``: which kinds of factor may be used, in this
