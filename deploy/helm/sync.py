@@ -27,7 +27,8 @@ def wanted(repo: Path = REPO) -> dict[Path, bytes]:
 
 def version(repo: Path) -> str:
     text = (repo / "tracker" / "__init__.py").read_text(encoding="utf-8")
-    return next(iter(re.findall(r'__version__ = "([^"]+)"', text)))
+    (number,) = re.findall(r'__version__ = "([^"]+)"', text)
+    return str(number)
 
 
 def with_version(text: str, number: str) -> str:

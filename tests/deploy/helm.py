@@ -81,7 +81,7 @@ def pods(objects: list[Manifest]) -> Iterator[Pod]:
         match each["kind"]:
             case "Pod":
                 template = each
-            case "DaemonSet" | "Job":
+            case "DaemonSet" | "Deployment" | "Job":
                 template = each["spec"]["template"]
             case "CronJob":
                 template = each["spec"]["jobTemplate"]["spec"]["template"]
@@ -142,6 +142,10 @@ SWITCHES: dict[str, tuple[Values, ...]] = {
         {**BOOKS, **EXPORT},
         {**BOOKS, "export": {**EXPORT["export"], "month": "2026-10", "args": ["--allocate-idle"]}},
         {**CLAIM, "export": {"enabled": True, "destination": "/books/exports"}},
+    ),
+    "portal": (
+        {**BOOKS, "portal": {"enabled": True, "tokenSecret": "tokens"}},
+        {**CLAIM, "portal": {"enabled": True, "webConfigSecret": "web", "tokenSecret": "tokens"}},
     ),
     "jobs": ({"jobs": {"tolerations": [{"operator": "Exists"}], "runAsUser": 1000}},),
     "monitor": (

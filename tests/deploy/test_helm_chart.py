@@ -144,6 +144,8 @@ def test_a_wrong_value_is_refused_with_its_place(values: Values, said: str) -> N
         ({**BOOKS, "history": {"enabled": True}}, "Set history.prometheusUrl"),
         ({**BOOKS, "export": {"enabled": True}}, "Set export.destination"),
         ({**BOOKS, "export": {"enabled": True, "destination": "/out"}}, "Name a bucket, or"),
+        ({**BOOKS, "portal": {"enabled": True}}, "Set portal.tokenSecret or portal.webConfigSecret."),
+        ({"portal": {"enabled": True, "tokenSecret": "t"}}, "Set books.url, such as"),
         ({"web": {"tls": True}}, "Set it too."),
         ({"prometheusRule": {"enabled": True, "files": ["alert"]}}, "there is no alert.yml in the chart's files/rules"),
         ({"sidecar": {"gpus": "claim"}}, "set sidecar.claimName"),

@@ -18,6 +18,7 @@ import pytest
 from tests.deploy import helm
 from tests.deploy.helm import Manifest, merged
 from tests.e2e.daemon import COMMAND, Daemon
+from tests.e2e.test_serve import Served
 from tests.e2e.test_ship import Node
 from tests.fakes.machine import Machine
 from tests.fakes.s3 import S3, s3_server
@@ -184,6 +185,28 @@ def test_helm_test_and_the_probes_are_answered_by_a_real_daemon(tmp_path: Path) 
         asked = {**test, "args": [word.replace(service, daemon.url) for word in test["args"]]}
         done = run(asked, {}, {})
         assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 of 1 nodes are well"), done.stdout
+
+
+def test_the_portal_starts_as_rendered_and_asks_for_a_token(tmp_path: Path) -> None:
+    values = merged(helm.CLAIM, {"portal": {"enabled": True, "tokenSecret": "tokens"}})
+    container = helm.only(helm.render(values), "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    tokens, books = tmp_path / "tokens", tmp_path / "books"
+    tokens.mkdir()
+    (tokens / "tokens").write_text("0123456789abcdef0123456789abcdef  # finance\n", encoding="utf-8")
+    (books / "prod").mkdir(parents=True)
+    places = {
+        "/etc/wattledger": config_files(values, tmp_path / "etc"),
+        "/run/secrets/portal-tokens": tokens,
+        "/tmp": tmp_path,
+    }
+    served = Served(tmp_path, books / "prod")
+    args = [moved(word, places) for word in container["args"] if not word.startswith("--listen")]
+    assert helm.environ(container)["WATTLEDGER_BOOKS__URL"] == "/books/prod"
+    served.command = [COMMAND, "serve", *args, "--listen=127.0.0.1:0", f"--books={books / 'prod'}"]
+    with served:
+        assert served.get("/")[0] == 401
+        allowed = served.get("/", {"Authorization": "Bearer 0123456789abcdef0123456789abcdef"})
+        assert allowed[0] == 200
 
 
 def test_helm_test_names_the_node_that_is_not_well() -> None:

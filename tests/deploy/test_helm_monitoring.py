@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import REPO
 from tests.deploy import helm
-from tests.deploy.helm import Manifest, render
+from tests.deploy.helm import CHART, Manifest, render
 
 FILES = ("recording", "alerts", "compat")
 RULES = {"prometheusRule": {"enabled": True, "files": [*FILES]}}
@@ -22,9 +21,9 @@ def groups(values: helm.Values) -> list[Manifest]:
     return found
 
 
-def test_the_rules_are_those_of_the_repository_to_the_letter() -> None:
+def test_rules_are_rendered_to_the_letter() -> None:
     """Templates of Prometheus ({{ $labels.team }}) must come through those of Helm."""
-    folder = REPO / "dashboards" / "rules"
+    folder = CHART / "files" / "rules"
     files = [folder / f"{name}.yml" for name in FILES]
     wanted = [group for path in files for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]]
     assert groups(RULES) == wanted
@@ -56,7 +55,7 @@ def test_every_dashboard_is_in_a_configmap_that_grafana_finds() -> None:
         if each["metadata"]["labels"].get("grafana_dashboard") == "1"
     ]
     shipped = {name: json.loads(text) for each in maps for name, text in each["data"].items()}
-    made = {path.name: json.loads(path.read_bytes()) for path in (REPO / "dashboards").glob("*.json")}
+    made = {path.name: json.loads(path.read_bytes()) for path in (CHART / "files" / "dashboards").glob("*.json")}
     assert shipped == made
     assert len(maps) == len(made) > 1
     assert all(len(json.dumps(each)) < 1_000_000 for each in maps), "a ConfigMap holds at most 1 MiB"

@@ -146,8 +146,12 @@ def mib(text: str) -> float:
 def test_probes_never_touch_metrics() -> None:
     for name, pod, container in every_container():
         probes = {key: probe for key, probe in container.items() if key.endswith("Probe")}
-        assert len(probes) == (3 if pod.part == "daemon" and container["name"] == "wattledger" else 0), name
+        wanted = {"wattledger": 3, "portal": 2}.get(container["name"], 0)
+        assert len(probes) == wanted, name
         for probe in probes.values():
+            if pod.part == "portal":
+                assert probe["tcpSocket"] == {"port": "portal"}, "the kubelet has no token"
+                continue
             if "web.2" in name:
                 assert probe["tcpSocket"] == {"port": "http"}, "the kubelet has no password"
                 continue
@@ -198,6 +202,14 @@ def test_a_claim_is_mounted_where_the_books_are_written() -> None:
         if {"name": "books", "mountPath": "/books"} in container.get("volumeMounts", ())
     }
     assert mounts == {("daemon", "ship"), ("export", "export")}
+
+
+def test_a_portal_is_never_open_to_all() -> None:
+    """Statements are for those who bring a token or a password, whatever else is switched."""
+    for name, pod, container in every_container():
+        if pod.part == "portal":
+            flags = {word.partition("=")[0] for word in container["args"]}
+            assert {"--token-file", "--web-config"} & flags, name
 
 
 def test_the_state_is_the_hosts_or_says_what_is_lost() -> None:

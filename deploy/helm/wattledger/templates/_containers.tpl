@@ -92,7 +92,6 @@ httpGet: {path: {{ .path }}, port: http, scheme: {{ ternary "HTTPS" "HTTP" $web.
 
 {{- /* Pod level of jobs and tests: nobody in particular, no token, no host. */ -}}
 {{- define "wattledger.jobPod" -}}
-restartPolicy: Never
 serviceAccountName: {{ include "wattledger.serviceAccount" . }}
 automountServiceAccountToken: false
 enableServiceLinks: false

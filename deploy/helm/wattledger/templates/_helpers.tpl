@@ -61,7 +61,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if and (or .Values.serviceMonitor.enabled .Values.podMonitor.enabled) (not .Values.daemon.enabled) -}}
 {{- fail "There is no daemon to scrape: daemon.enabled is false. Disable serviceMonitor and podMonitor, or enable the daemon." -}}
 {{- end -}}
-{{- range $part := list "ship" "history" "export" -}}
+{{- range $part := list "ship" "history" "export" "portal" -}}
 {{- if (index $.Values $part).enabled -}}
 {{- if not $.Values.books.url -}}
 {{- fail (printf "%s.enabled needs books. Set books.url, such as s3://carbon-books/prod." $part) -}}
@@ -84,6 +84,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if and (not (contains "://" .Values.export.destination)) (not (and .Values.books.persistentVolumeClaim (hasPrefix "/books" .Values.export.destination))) -}}
 {{- fail (printf "export.destination %s is a folder in a container, which is lost with it. Name a bucket, or set books.persistentVolumeClaim and a folder below /books." .Values.export.destination) -}}
 {{- end -}}
+{{- end -}}
+{{- if and .Values.portal.enabled (not .Values.portal.tokenSecret) (not .Values.portal.webConfigSecret) -}}
+{{- fail "portal.enabled would let everybody in the cluster read the statements. Set portal.tokenSecret or portal.webConfigSecret." -}}
 {{- end -}}
 {{- if and (or .Values.web.tls .Values.web.authenticated) (not .Values.web.configSecret) -}}
 {{- fail "web.tls and web.authenticated describe the file in web.configSecret. Set it too." -}}

@@ -106,7 +106,7 @@ volumeMounts:
 {{- end }}
 {{- with .Values.secretName }}
 - name: wattledger-secrets
-  secret: {secretName: {{ . | quote }}, defaultMode: 0400}
+  secret: {secretName: {{ . | quote }}, defaultMode: 0444} # any user of that container; no other mounts it
 {{- end }}
 {{- include "wattledger.booksVolume" . }}
 {{- end -}}

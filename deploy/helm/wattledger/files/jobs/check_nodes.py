@@ -42,6 +42,7 @@ def trouble_of(address: str, port: int, scheme: str, what: str) -> str:
 
 def ask(address: str, port: int, scheme: str, path: str) -> tuple[int, str]:
     """Status and body. Raises OSError, HTTPException."""
+    connection: http.client.HTTPConnection
     if scheme == "https":
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # asked by address; nothing secret is sent
