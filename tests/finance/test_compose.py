@@ -530,5 +530,5 @@ def test_a_closed_month_is_sealed_with_the_months_before_and_can_be_made_again(c
     (version,) = versions(closed, NEXT)
     statement = statement_of(closed, version)
     assert [(month, amounts.energy_it_wh) for month, amounts in statement.months] == [("2026-10", 3 * 24 * 700)]
-    again = recompute(CONFIG, closed, claim_of(closed, version), statement.period.start_s)
+    again = recompute(CONFIG, closed, claim_of(closed, version))
     assert (again.months, again.total) == (statement.months, statement.total)

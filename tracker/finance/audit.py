@@ -17,7 +17,8 @@ from tracker import __version__
 from tracker.books.closing import Renderer, draft_of
 from tracker.books.finding import BooksFinding, some
 from tracker.books.interface import BooksDamaged, BookStore
-from tracker.books.sealed import SealedBooks, inputs_changed
+from tracker.books.sealed import inputs_changed
+from tracker.books.sealed_inputs import SealedInputs
 from tracker.books.versions import Version, claim_of, folder, months, postings, sha256, statement_of, versions
 from tracker.config import Config
 from tracker.core.closing import Claim, Output
@@ -119,7 +120,7 @@ def _gives(maker: Renderer | None, statement: Statement, output: Output) -> bool
 def _recomputed(config: Config, store: BookStore, version: Version, claim: Claim) -> Iterator[BooksFinding]:
     """The statement from its inputs, as it was reviewed."""
     try:
-        again = recompute(config, store, claim, statement_of(store, version).period.start_s)
+        again = recompute(config, store, claim)
     except WattledgerError as error:
         yield BooksFinding(Level.FAIL, "recompute", _name(version), error.sentence, error.remedy)
         return
@@ -129,11 +130,11 @@ def _recomputed(config: Config, store: BookStore, version: Version, claim: Claim
     yield _differs("recompute", version, claim, f"Made again from its inputs it has other {what}.")
 
 
-def recompute(config: Config, store: BookStore, claim: Claim, start_s: int) -> Statement:
-    """A closed month, which began at ``start_s``, from its sealed inputs and options. Raises WattledgerError."""
+def recompute(config: Config, store: BookStore, claim: Claim) -> Statement:
+    """A closed month from its sealed inputs and options. Raises WattledgerError."""
     statement = compose(
         with_options(config, claim),
-        SealedBooks(store, claim, start_s),
+        SealedInputs(store, claim),
         claim.month,
         as_of_s=claim.as_of_s,
         group_by=claim.group_by,

@@ -88,7 +88,8 @@ def compose(
         with MonthQuery(Path(folder), config.books.memory_mib, threads) as query:
             found = _read(config, store, asked, files, query, own_factors=own_factors, say=say)
         say()
-        names: dict[str, int | None] = {file.name: file.size_bytes for file in (*files.entries, *files.coverage)}
+        read = (*files.entries, *files.coverage, *files.before.values())  # by the last, who was there before
+        names: dict[str, int | None] = {file.name: file.size_bytes for file in read}
         names |= dict.fromkeys(found.extra_inputs)
         inputs = inputs_of(store, names, hashed=hash_inputs)
     if hand_on_idle:

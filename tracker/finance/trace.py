@@ -15,7 +15,7 @@ from tracker.books.finding import utc
 from tracker.books.interface import BookStore
 from tracker.books.names import LakeFile, parse_name, prefixes, select
 from tracker.books.rows import lines_of, merged
-from tracker.books.sealed import SealedBooks
+from tracker.books.sealed_inputs import SealedInputs
 from tracker.books.sites import read_sites
 from tracker.books.statement import MonthQuery
 from tracker.books.trace import COLUMNS, EntrySum, HourSum, Making, Product, Rounded, RowQuery, products, rounded
@@ -135,7 +135,7 @@ def case_of(
     claim, statement = claim_of(store, closed), statement_of(store, closed)
     return Case(
         with_options(config, claim),
-        SealedBooks(store, claim, statement.period.start_s),
+        SealedInputs(store, claim),
         statement.period,
         Wanted(claim.group_by, claim.filters),
         statement.location_method,
