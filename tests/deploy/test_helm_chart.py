@@ -13,6 +13,7 @@ from typing import Any
 import helm_python
 import kubernetes_validate  # type: ignore[import-untyped] # ships none
 import pytest
+import yaml
 from helm_python import HelmRenderError, HelmValuesError
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # ships none
 
@@ -215,6 +216,15 @@ def test_notes_say_what_is_missing() -> None:
     assert "Nothing is shipped" not in text
     assert "the ledger goes with its pod" in helm.notes({"state": {"type": "emptyDir"}})
     assert "nothing here is measured" in helm.notes({"daemon": {"demo": True}})
+
+
+def test_the_readmes_values_are_values(tmp_path: Path) -> None:
+    text = (CHART.parent / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"(?s)```yaml\n# my-values.yaml\n(.*?)```", text)
+    values = yaml.safe_load(example)
+    assert config_of(values, tmp_path).here.zone == "FR"
+    kinds = {each["kind"] for each in render(values)}
+    assert {"DaemonSet", "CronJob", "ServiceMonitor", "PrometheusRule", "NetworkPolicy"} <= kinds
 
 
 def test_copies_in_the_chart_are_up_to_date() -> None:
