@@ -44,6 +44,10 @@ environment() {
   fi
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
     fail "Python 3.11 or newer is needed; '$python' is not. Name another: PYTHON=python3.12"
+  interpreter=$("$python" -c 'import os, sys; print(os.path.realpath(sys.executable))')
+  case $interpreter in # the services' user may not enter them, and ProtectHome= hides them
+    /root/* | /home/*) fail "$interpreter is in a home folder, which the services cannot see. Give the system's: PYTHON=/usr/bin/python3" ;;
+  esac
   "$destdir$prefix/bin/python" -c '' 2>/dev/null || "$python" -m venv "$destdir$prefix" ||
     fail "Python's venv module is missing. Install it: apt-get install python3-venv"
   set -- "$destdir$prefix/bin/python" -m pip install --quiet --disable-pip-version-check --no-warn-script-location
@@ -88,6 +92,8 @@ apply() {
   systemd-tmpfiles --create "$lib/tmpfiles.d/wattledger.conf" || true # /sys may be read-only; check says what that costs
   chgrp wattledger /etc/wattledger/config.toml
   chgrp wattledger-portal /etc/wattledger-portal/config.toml
+  runuser -u wattledger -- "$prefix/bin/wattledger" --version > /dev/null 2>&1 ||
+    fail "user wattledger may not run $prefix/bin/wattledger: look at the folders that it and its Python are in."
   [ -d /run/systemd/system ] || return 0
   if command -v udevadm > /dev/null; then udevadm control --reload && udevadm trigger --subsystem-match=powercap; fi
   systemctl daemon-reload

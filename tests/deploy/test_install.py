@@ -131,6 +131,16 @@ def test_an_installation_that_was_broken_off_is_completed_by_the_next(machine: M
     assert f"{PREFIX[1:]}/share/installed" in machine.files()
 
 
+def test_a_python_that_the_services_cannot_see_is_refused(machine: Machine, tmp_path: Path) -> None:
+    """ProtectHome= hides it, and the unit would fail at its start with nothing but an exit code."""
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\ncase "$2" in *realpath*) echo /root/.pyenv/bin/python3 ;; esac\n')
+    python.chmod(0o755)
+    done = machine.install(COMMAND="", PYTHON=str(python))
+    assert done.returncode == 2
+    assert done.stderr.endswith("which the services cannot see. Give the system's: PYTHON=/usr/bin/python3\n")
+
+
 def test_make_installs_and_uninstalls(machine: Machine) -> None:
     for target in ("install", "uninstall"):
         command = ["make", "--silent", target, f"DESTDIR={machine.root}", f"COMMAND={COMMAND}"]
