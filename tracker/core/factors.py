@@ -24,6 +24,7 @@ UNITS = {
     "kg/kWh": Decimal(1000),
     "t/MWh": Decimal(1000),
     "lb/MWh": Decimal("0.45359237"),
+    "lb/kWh": Decimal("453.59237"),
 }
 _EXACT = Context(prec=60, traps=[Inexact])
 YEAR_S = 31_556_952  # the mean Gregorian year
