@@ -2,7 +2,7 @@
 
 OUT/opt/wattledger   lib/ (pinned distributions and wattledger), bin/wattledger, sbom.cdx.json, health.py, warm.py
 OUT/etc/wattledger   the image's configuration file
-OUT/state            what comes into /var/lib: the empty state folder
+OUT/state            what comes into /var/lib: empty folders for the state and for books
 Needs Python with pip, and no shell. pip takes its settings from the environment (PIP_NO_INDEX, PIP_FIND_LINKS).
 """
 
@@ -23,15 +23,8 @@ HERE = Path(__file__).resolve().parent
 REQUIREMENTS = Path("requirements/run.txt")
 #: pyproject.toml: the build backend, and what it needs.
 BUILD_TOOLS = frozenset({"hatchling", "packaging", "pathspec", "pluggy", "trove-classifiers"})
-#: What ``tracker/codecarbon_child.py`` reads.
-CODECARBON_FILES = frozenset(
-    {
-        "_version.py",
-        "data/hardware/cpu_power.csv",
-        "data/private_infra/global_energy_mix.json",
-        "data/private_infra/carbon_intensity_per_source.json",
-    }
-)
+#: Of codecarbon: what ``tracker/codecarbon_child.py`` reads lies in these.
+CODECARBON_PARTS = ("_version.py", "data")
 #: ``-P``: what lies beside the script is never imported.
 SCRIPT = "#!/usr/bin/python3 -P\nimport sys\n\nfrom tracker.cli.main import main\n\nsys.exit(main())\n"
 
@@ -76,12 +69,9 @@ def install_wattledger(tools: Path, target: Path, scratch: Path) -> None:
 
 def prune(lib: Path) -> None:
     """Of codecarbon its data; nothing compiled: the image's own Python does that."""
-    package = lib / "codecarbon"
-    for path in sorted(package.rglob("*"), reverse=True):
-        if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
-        elif path.is_file() and path.relative_to(package).as_posix() not in CODECARBON_FILES:
-            path.unlink()
+    for path in (lib / "codecarbon").iterdir():
+        if path.name not in CODECARBON_PARTS:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     for folder in lib.rglob("__pycache__"):
         shutil.rmtree(folder)
 
@@ -91,8 +81,8 @@ def main(out: Path) -> None:
     left_out = parse_left_out((HERE / "left-out.txt").read_text("utf-8"))
     home = out / "opt" / "wattledger"
     lib, bin_ = home / "lib", home / "bin"
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        scratch = Path(temporary)
         install(BUILD_TOOLS, pinned, scratch / "tools", scratch)
         install(pinned.keys() - left_out, pinned, lib, scratch)
         install_wattledger(scratch / "tools", lib, scratch)
@@ -105,9 +95,10 @@ def main(out: Path) -> None:
         shutil.copyfile(HERE / name, home / name)
     (out / "etc" / "wattledger").mkdir(parents=True)
     shutil.copyfile(HERE / "config.toml", out / "etc" / "wattledger" / "config.toml")
-    state = out / "state" / "wattledger"
-    state.mkdir(parents=True)
-    state.chmod(0o770)  # its group is root: uid 0 without capabilities may write to a volume made of it too
+    for name in ("wattledger", "wattledger-books"):
+        folder = out / "state" / name
+        folder.mkdir(parents=True)
+        folder.chmod(0o771)  # its group is root: uid 0 without capabilities may write to a volume made of it too
 
 
 if __name__ == "__main__":

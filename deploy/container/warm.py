@@ -9,7 +9,8 @@ import pkgutil
 import tracker
 
 #: For programs that train, in their own environment: they import codecarbon's code and frameworks, which are not here.
-ELSEWHERE = ("tracker.codecarbon_compat", "tracker.integrations")
+#: And what needs an extra (``wattledger[eia]``).
+ELSEWHERE = ("tracker.codecarbon_compat", "tracker.integrations", "tracker.grid.eia_sheet")
 #: Imported late, inside the command or part that needs them.
 LATE = (
     *("bcrypt", "duckdb", "grpc", "jinja2", "obstore", "pynvml", "rich.progress", "rich.table", "urllib3"),

@@ -102,3 +102,23 @@ def download_wheels(folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--require-hashes", "--only-binary=:all:", f"--requirement={wanted}", f"--dest={folder}"]
     subprocess.run(command, check=True, timeout=240, capture_output=True)
+
+
+def make_prometheus(root: Path) -> None:
+    """The Prometheus that is installed here, with what it links to, as a root file system."""
+    found = shutil.which("prometheus")
+    assert found is not None
+    program = Path(found).resolve()
+    (root / "bin").mkdir(parents=True)
+    shutil.copy2(program, root / "bin" / "prometheus")
+    for name in ("etc", "tmp", "prometheus"):
+        (root / name).mkdir()
+    libraries = linked(program)
+    for path in libraries.values():
+        target = root / path.relative_to("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    if libraries:
+        loader = _loader(program)
+        (root / loader.parent.relative_to("/")).mkdir(parents=True, exist_ok=True)
+        shutil.copy2(loader, root / loader.relative_to("/"))

@@ -14,6 +14,7 @@ from tests.deploy.podman import HARDENED, WATTLEDGER, Engine, until
 from tests.e2e.daemon import Series, parse, total
 from tests.e2e.prometheus import free_port, prometheus
 from tests.e2e.test_crash import fallen
+from tests.e2e.test_ship import Node as Shipping
 from tests.fakes.machine import Machine
 from tests.fakes.nvml.build import library
 from tests.fakes.nvml.fake_nvml import FakeNvml
@@ -161,3 +162,25 @@ def test_what_is_missing_is_said_with_its_remedy(engine: Engine, tmp_path: Path)
     assert in_use.returncode == 2
     assert f"The address 127.0.0.1:{port} is taken by another process" in in_use.stderr
     assert "Traceback" not in without.stderr + read_only.stderr + in_use.stderr
+
+
+def test_a_month_is_shipped_and_exported(engine: Engine, tmp_path: Path) -> None:
+    """DuckDB, the books and the files for finance on a root file system that cannot be written, with no /tmp."""
+    planted = Shipping(tmp_path)
+    planted.run(3)
+    for folder in (planted.state_dir, planted.books):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o777)
+    for path in planted.state_dir.iterdir():
+        path.chmod(0o666)
+    flags = [
+        f"--volume={planted.state_dir}:/var/lib/wattledger",
+        f"--volume={planted.books}:/var/lib/wattledger-books",
+        f"--volume={planted.config}:/etc/wattledger/config.toml:ro",
+        "--env=WATTLEDGER_BOOKS__URL=/var/lib/wattledger-books",
+    ]
+    shipped = engine.once("ship", flags=flags)
+    assert shipped.returncode == 0, shipped.stderr
+    exported = engine.once("export", "--month=2026-10", "--format=csv", "-o", "-", flags=flags)
+    assert exported.returncode == 0, exported.stderr
+    assert "train-1" in exported.stdout or "nlp" in exported.stdout
