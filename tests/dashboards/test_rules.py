@@ -155,7 +155,7 @@ def test_steps_are_all_made_alike() -> None:
     for expression in steps:
         metric = re.findall(r"last_over_time\((\w+)", expression)[0]
         labels = re.findall(r"sum by \(([^)]*)\)", expression)[0]
-        join = re.search(r"\* on \(cluster, job.*?cost_centre!=\"\"\}", expression, re.DOTALL)
+        join = re.search(r"\* on \(cluster, instance.*?cost_centre!=\"\"\}", expression, re.DOTALL)
         wanted = STEP.replace("METRIC", metric).replace("LABELS", labels).replace("JOIN", join[0] if join else "")
         assert "".join(expression.split()) == "".join(wanted.split())
 
