@@ -227,3 +227,15 @@ def test_an_earlier_file_is_replaced_whole(tmp_path: Path) -> None:
 
     assert write_all([Document("a", "a.csv", look)], tmp_path) == [tmp_path / "a.csv"]
     assert (seen, (tmp_path / "a.csv").read_bytes(), len(list(tmp_path.iterdir()))) == ([b"before"], b"after", 1)
+
+
+def test_a_filter_that_fits_nothing_is_no_statement_of_zero(october: Path, tmp_path: Path) -> None:
+    result = run(tmp_path, "--month", "2026-10", "--books", str(october), "--where", "team=npl")
+    assert refusal(result).sentence == "Nothing of 2026-10 is of team=npl."
+    assert not (tmp_path / "out").exists()
+
+
+def test_books_that_are_not_there_are_not_made_by_whoever_reads_them(tmp_path: Path) -> None:
+    result = run(tmp_path, "--month", "2026-10", "--books", str(tmp_path / "boks"))
+    assert refusal(result).sentence == f"There is no folder {tmp_path / 'boks'}."
+    assert not (tmp_path / "boks").exists()

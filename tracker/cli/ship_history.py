@@ -20,7 +20,7 @@ from tracker.books.series_map import exporters
 from tracker.books.shelf import DAY_S
 from tracker.books.shipping import Shipped
 from tracker.books.sites import SiteFacts, record_site
-from tracker.cli.ship_node import books_of
+from tracker.cli.ship_node import books_to_fill
 from tracker.config import Config
 from tracker.config.pue import statements
 from tracker.core.errors import UsageError
@@ -87,7 +87,7 @@ def ship_from_prometheus(
         given["history_token"], given["history_auth"], given["history_ca"], given["history_tenant"] or ""
     )
     place = _place(config, given["history_site"] or "", given["history_zone"] or "")
-    store = books_of(config, books)
+    store = books_to_fill(config, books)
     api = PrometheusApi(flags.url, credentials)
     try:
         done = ship_history(store, api, wanted, place, start_s, end_s, tell=tell)

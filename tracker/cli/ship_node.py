@@ -57,7 +57,7 @@ def ship_node(config: Config, url: str | None, wanted: Wanted, tell: Tell) -> tu
     """What was done, and where the books are. Raises WattledgerError: nothing is half written then."""
     ledger = config.node.state_dir / LEDGER_FILE
     head = head_of(ledger)
-    store = books_of(config, url)
+    store = books_to_fill(config, url)
     with _alone(config.node.state_dir):
         node = _node(config, head)
         now_s = clock.now().wall_ns // NS_PER_S
@@ -74,11 +74,20 @@ def ship_node(config: Config, url: str | None, wanted: Wanted, tell: Tell) -> tu
 
 
 def books_of(config: Config, url: str | None) -> BookStore:
-    """The books at this address, or at books.url, or the node's own folder. A folder is made if the one above it is
-    there. Raises BooksRefused, BooksUnavailable."""
-    address = url or config.books.url or str(config.node.state_dir / "books")
+    """The books at this address, or at books.url, or the node's own folder: to read, so that an address that is
+    mistyped has no empty books. Raises BooksRefused, BooksUnavailable."""
+    return open_store(_address(config, url), config.books.cache)
+
+
+def books_to_fill(config: Config, url: str | None) -> BookStore:
+    """The same, to ship into. A folder is made if the one above it is there."""
+    address = _address(config, url)
     folder = folder_of(address)
     return open_store(address, config.books.cache, create=folder is not None and folder.parent.is_dir())
+
+
+def _address(config: Config, url: str | None) -> str:
+    return url or config.books.url or str(config.node.state_dir / "books")
 
 
 def _ship_hours(ledger: Path, head: Head, store: BookStore, node: NodeFacts, wanted: Wanted, tell: Tell) -> Shipped:

@@ -13,7 +13,7 @@ from tracker.core.errors import UsageError
 from tracker.core.statement import Statement
 from tracker.exports.interface import Options
 from tracker.finance.closing import with_corrections
-from tracker.finance.compose import Tell, compose
+from tracker.finance.compose import NoData, Tell, compose
 from tracker.finance.trend import trend_of
 from tracker.registry import EXPORTS
 
@@ -120,6 +120,9 @@ def _draft(config: Config, store: BookStore, month: str, view: View, now_s: int,
         hand_on_idle=view.hand_on_idle,
         tell=tell,
     )
+    if view.filters and not statement.rows:  # a name that is mistyped has not used 0 kWh
+        told = ", ".join(f"{name}={pattern}" for name, pattern in view.filters)
+        raise NoData(f"Nothing of {month} is of {told[:100]}.", "Look at the rows of an export without --where.")
     if not view.filters:  # what was posted for other months is not told apart by labels that are no column
         statement, _ = with_corrections(store, statement)
     return replace(statement, months=trend_of(config, store, statement, open_months=True))
