@@ -75,9 +75,14 @@ def shared_devices(connection: Any, _as_of_s: int) -> Iterator[BooksFinding]:
         [COVERED, HOUR_MS],
     ).fetchall()
     for device, hostnames, hours_s in found:
-        message = f"{device} is booked by several ledgers of {some(hostnames)} in {some(ranges(hours_s))}."
-        remedy = "Run one daemon for each GPU: either the node's, or sidecars with workloads.own_only."
-        yield BooksFinding(Level.WARN, "shared_device", some(hostnames), message, remedy)
+        message = (
+            f"{device} is booked by several ledgers of {some(hostnames)} in {some(ranges(hours_s))}: it counts twice."
+        )
+        remedy = (
+            "Run one daemon for each GPU: either the node's, or sidecars with workloads.own_only. If one of them is "
+            "history from Prometheus under another hostname, move its files out of the books."
+        )
+        yield BooksFinding(Level.FAIL, "shared_device", some(hostnames), message, remedy)
 
 
 def uncovered(connection: Any, _as_of_s: int) -> Iterator[BooksFinding]:
