@@ -46,7 +46,7 @@ environment() {
     fail "Python 3.11 or newer is needed; '$python' is not. Name another: PYTHON=python3.12"
   interpreter=$("$python" -c 'import os, sys; print(os.path.realpath(sys.executable))')
   case $interpreter in # the services' user may not enter them, and ProtectHome= hides them
-    /root/* | /home/*) fail "$interpreter is in a home folder, which the services cannot see. Give the system's: PYTHON=/usr/bin/python3" ;;
+    ~root/* | /home/*) fail "$interpreter is in a home folder, which the services cannot see. Give the system's: PYTHON=/usr/bin/python3" ;;
   esac
   "$destdir$prefix/bin/python" -c '' 2>/dev/null || "$python" -m venv "$destdir$prefix" ||
     fail "Python's venv module is missing. Install it: apt-get install python3-venv"

@@ -134,7 +134,7 @@ def test_an_installation_that_was_broken_off_is_completed_by_the_next(machine: M
 def test_a_python_that_the_services_cannot_see_is_refused(machine: Machine, tmp_path: Path) -> None:
     """ProtectHome= hides it, and the unit would fail at its start with nothing but an exit code."""
     python = tmp_path / "python"
-    python.write_text('#!/bin/sh\ncase "$2" in *realpath*) echo /root/.pyenv/bin/python3 ;; esac\n')
+    python.write_text('#!/bin/sh\ncase "$2" in *realpath*) echo /home/alice/.pyenv/bin/python3 ;; esac\n')
     python.chmod(0o755)
     done = machine.install(COMMAND="", PYTHON=str(python))
     assert done.returncode == 2
