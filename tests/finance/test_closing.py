@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -28,7 +29,7 @@ from tests.finance.months import (
     with_books,
     with_pue,
 )
-from tracker.books.interface import BookStore
+from tracker.books.interface import BooksRefused, BookStore
 from tracker.books.schema import entry_rows
 from tracker.books.sealed_inputs import SealedInputs
 from tracker.books.versions import claim_of, read_output, statement_of, versions
@@ -251,3 +252,39 @@ def test_contracts_are_sealed_with_their_text(closed: BookStore, tmp_path: Path)
     path.unlink()
     with pytest.raises(UsageError, match="cannot be read"):
         sealing.options_of(config)
+
+
+class Careless(BookStore):
+    """A server that passes over ``If-None-Match``: what is there is written over."""
+
+    def __init__(self, store: BookStore) -> None:
+        self.url, self._store, self.put = store.url, store, dict[str, bytes]()
+
+    def names(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        yield from self._store.names(prefix)
+
+    def read(self, name: str) -> bytes | None:
+        return self.put.get(name, self._store.read(name))
+
+    def create(self, name: str, content: bytes) -> bool:
+        self.put[name] = content
+        return True
+
+    def remove(self, name: str) -> None:
+        self.put.pop(name, None)
+
+    def local(self, names: Sequence[str]) -> list[Path]:
+        return self._store.local(names)
+
+
+def test_nothing_is_sealed_or_posted_where_files_are_written_over(store: BookStore, closed: BookStore) -> None:
+    review(store)
+    careless = Careless(store)
+    with pytest.raises(BooksRefused, match="nothing can be sealed in it"):
+        close(careless)
+    assert careless.put == {}
+    late(closed, HOUR_UJ)
+    careless = Careless(closed)
+    with pytest.raises(BooksRefused, match="nothing can be sealed in it"):
+        restate(careless)
+    assert careless.put == {}

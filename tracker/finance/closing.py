@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from tracker import registry
 from tracker.books import closing as books
 from tracker.books.interface import BookStore
+from tracker.books.store import require_create_only
 from tracker.books.versions import Version, corrections_in, latest_closed, versions, working
 from tracker.config import Config
 from tracker.core.closing import (
@@ -140,8 +141,10 @@ def to_close(
 
 
 def close(config: Config, store: BookStore, prospect: Prospect, approver: str, *, now_s: int) -> Claim:
-    """Claim the version. Raises NotClosable where a condition is in the way or somebody else was first."""
+    """Claim the version. Raises NotClosable where a condition is in the way or somebody else was first, BooksRefused
+    for a store that writes over what is there."""
     _refuse_failed(prospect)
+    require_create_only(store)
     reviewed = prospect.review
     if reviewed is None:
         raise ValueError("close takes what to_close gave")

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from tracker.books import closing as books
 from tracker.books.interface import BookStore
+from tracker.books.store import require_create_only
 from tracker.books.versions import RESTATED, Version, folder, latest_closed, postings, statement_of, versions, working
 from tracker.config import Config
 from tracker.core.closing import NotClosable
@@ -65,7 +66,9 @@ def shadow(config: Config, store: BookStore, month: str, *, as_of_s: int, reason
 
 def carry_out(store: BookStore, of: Shadow, who: str, *, now_s: int, note: str = "") -> str:
     """Do what was decided. The name of the file that says so, "" where there is nothing to do. Raises NotClosable if
-    somebody else restated the month at the same time."""
+    somebody else restated the month at the same time, BooksRefused for a store that writes over what is there."""
+    if of.decision.outcome is not Outcome.NOTHING:
+        require_create_only(store)
     match of.decision.outcome:
         case Outcome.NOTHING:
             return ""
