@@ -26,7 +26,7 @@ from tests.benchmarks.process import peak_rss_mib
 from tests.benchmarks.rows import Row
 from tracker.books.lake import file_for
 from tracker.books.names import day_start_s
-from tracker.books.schema import SCHEMAS
+from tracker.books.schema import SCHEMA_VERSION, SCHEMAS
 from tracker.core.hours import NodeFacts
 
 SECTION = "fleet"
@@ -150,15 +150,16 @@ def _make_node(cursor: duckdb.DuckDBPyConnection, folder: Path, numbers: range, 
                 sha256 = hashlib.sha256(f"{kind}{host}{day}".encode()).hexdigest()
                 path = folder / file_for(kind, node, start_s, start_s + DAY_S, sha256).name
                 names = ", ".join(f'"{name}"::{of} AS "{name}"' for name, of in SCHEMAS[kind])
-                count = _copy(cursor, f"SELECT {names} FROM ({sql})", path, values)
+                count = _copy(cursor, kind, f"SELECT {names} FROM ({sql})", path, values)
                 rows += count if kind == "entries" else 0
     return rows
 
 
-def _copy(cursor: duckdb.DuckDBPyConnection, select: str, path: Path, values: dict[str, object]) -> int:
+def _copy(cursor: duckdb.DuckDBPyConnection, kind: str, select: str, path: Path, values: dict[str, object]) -> int:
     for key, value in values.items():
         select = select.replace(f"${key}", f"'{value}'" if isinstance(value, str) else str(value))
-    cursor.execute(f"COPY ({select} ORDER BY hour_s) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+    about = f"KV_METADATA {{'wattledger.schema': '{kind}/{SCHEMA_VERSION}'}}"
+    cursor.execute(f"COPY ({select} ORDER BY hour_s) TO '{path}' (FORMAT parquet, COMPRESSION zstd, {about})")
     found = cursor.fetchone()
     return int(found[0]) if found else 0
 

@@ -168,7 +168,10 @@ def _abouts(paths: Sequence[Path]) -> dict[str, dict[str, str]]:
             for path, key, value in connection.execute(asked).fetchall():
                 found[path][key.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
     except duckdb.Error as error:
-        raise damaged(paths[0] if len(paths) == 1 else "A file of the books", error) from error
+        if len(paths) == 1:
+            raise damaged(paths[0], error) from error
+        for path in paths:  # the one that cannot be read says so
+            found |= _abouts([path])
     return found
 
 

@@ -15,6 +15,7 @@ from tracker.books.allocation import allocate_idle
 from tracker.books.coverage import Coverage, last_sites, read_presence
 from tracker.books.dimensions import Wanted, sorted_filters
 from tracker.books.interface import BookStore
+from tracker.books.lake import refuse_newer
 from tracker.books.rows import lines_of, merged
 from tracker.books.sites import Sites, read_sites
 from tracker.books.statement import Cell, MonthQuery
@@ -26,7 +27,7 @@ from tracker.core.hours import HOUR_S
 from tracker.core.period import days_of, period_of
 from tracker.core.statement import DEFAULT_GROUP, Line, Statement, Status
 from tracker.finance.assembling import USAGE, Asked, Found, assembled, unknown_of
-from tracker.finance.inputs import MonthFiles, expected_nodes, find_files, inputs_of, local, site_files
+from tracker.finance.inputs import MonthFiles, expected_nodes, find_files, inputs_of, local, newest, site_files
 from tracker.finance.listing import Used, embodied_uses, factor_uses, site_uses
 from tracker.finance.places import SiteBook, places_of, site_book
 from tracker.finance.terms import (
@@ -73,7 +74,8 @@ def compose(
     rows that net to zero (``books/allocation.py``). What was posted for other months, and the months before, are put
     beside it by ``closing.with_corrections`` and ``trend.trend_of``.
 
-    Raises NoData, UsageError (no month, no dimension, a contract that claims too much), BooksUnavailable, BooksDamaged.
+    Raises NoData, UsageError (no month, no dimension, a contract that claims too much), BooksUnavailable, BooksDamaged,
+    BooksRefused for books of a newer schema.
     """
     asked = _asked(config, month, group_by, filters, method, as_of_s)
     say = _stepping(tell)
@@ -85,6 +87,7 @@ def compose(
             "Ship a node's hours first: wattledger ship. Which months there are: wattledger close --status",
         )
     with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
+        refuse_newer(local(store, [*newest(files.coverage), *newest(files.entries)]))
         with MonthQuery(Path(folder), config.books.memory_mib, threads) as query:
             found = _read(config, store, asked, files, query, own_factors=own_factors, say=say)
         say()
