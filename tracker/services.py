@@ -3,7 +3,7 @@ here. Apart from ``registry.py``, because a daemon that goes by the tables has n
 
 from __future__ import annotations
 
-from tracker.grid import eia, electricitymaps, energycharts, file, neso, profile, rte, watttime
+from tracker.grid import eia, electricitymaps, energycharts, entsoe, file, neso, profile, rte, watttime
 from tracker.grid.interface import LiveProvider
 
 #: By the name in ``[grid] provider`` and ``chain``, with the type of its section ``[grid.<name>]``. The tables that
@@ -14,6 +14,7 @@ LIVE: dict[str, tuple[type[LiveProvider], type]] = {
     neso.Neso.name: (neso.Neso, neso.Options),
     rte.Rte.name: (rte.Rte, rte.Options),
     energycharts.EnergyCharts.name: (energycharts.EnergyCharts, energycharts.Options),
+    entsoe.Entsoe.name: (entsoe.Entsoe, entsoe.Options),
     eia.Eia.name: (eia.Eia, eia.Options),
     file.FileProvider.name: (file.FileProvider, file.Options),
     profile.ProfileProvider.name: (profile.ProfileProvider, profile.Options),
