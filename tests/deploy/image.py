@@ -33,7 +33,7 @@ _ABSENT = (
     "lib2to3",
     "config-*",
 )
-_PASSWD = "root:x:0:0::/root:/none\nnonroot:x:65532:65532::/home/nonroot:/none\n"
+_PASSWD = "root:x:0:0::/root:/none\nnonroot:x:65532:65532::/:/none\n"
 #: What wheels link to: C++, and the names that glibc kept of its parts.
 _MORE = ("libstdc++.so.6", "libgcc_s.so.1", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1", "libm.so.6")
 
@@ -69,7 +69,7 @@ def make_root(root: Path) -> None:
     loader = _loader(interpreter)
     (root / loader.parent.relative_to("/")).mkdir(parents=True, exist_ok=True)
     shutil.copy2(loader, root / loader.relative_to("/"))
-    for name in ("tmp", "etc", "var/lib", "run", "proc", "sys", "dev", "home/nonroot"):
+    for name in ("tmp", "etc", "var/lib", "run", "proc", "sys", "dev"):
         (root / name).mkdir(parents=True, exist_ok=True)
     (root / "tmp").chmod(0o1777)
     (root / "etc" / "passwd").write_text(_PASSWD, encoding="utf-8")

@@ -132,6 +132,8 @@ def _overlay_works(folder: Path) -> bool:
 
 def _build(engine: Engine, folder: Path) -> None:
     """Both bases, then the image as `make image` builds it, from wheels that lie here."""
+    for name in ("root", "pip", "wheels"):  # what is left of a build that failed
+        shutil.rmtree(folder / name, ignore_errors=True)
     make_root(folder / "root")
     make_pip(folder / "pip")
     (folder / "Bases").write_text(_BASES, encoding="utf-8")
@@ -170,11 +172,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         fcntl.flock(building, fcntl.LOCK_EX)
         folder.mkdir(mode=0o711, exist_ok=True)
         engine = Engine(folder)
-        if not (folder / "built").exists():
-            _build(engine, folder)
-            (folder / "built").touch()
-        fcntl.flock(building, fcntl.LOCK_UN)
         try:
+            if not (folder / "built").exists():
+                _build(engine, folder)
+                (folder / "built").touch()
+            fcntl.flock(building, fcntl.LOCK_UN)
             yield engine
         finally:
             with contextlib.suppress(OSError):  # somebody else still uses it

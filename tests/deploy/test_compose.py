@@ -4,58 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
-import subprocess
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from tests.deploy.image import REPO, make_prometheus
 from tests.deploy.podman import Engine, require, until
+from tests.deploy.tour import PROMETHEUS, Tour, answer, api, compose, on_this_network, prometheus_image, secrets_of
 from tests.e2e.prometheus import Prometheus, free_port
 
 pytestmark = pytest.mark.timeout(280)
-PROMETHEUS = "localhost/prometheus:test"
-LIMITED = ("nofile", "nproc")  # a container's root may not raise them
-
-
-class Tour:
-    """A copy of deploy/compose, and the dashboards beside it as they are in the repository."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "deploy" / "compose"
-        ignored = shutil.ignore_patterns(".env", "secrets")
-        shutil.copytree(REPO / "deploy" / "compose", self.folder, ignore=ignored)
-        shutil.copytree(REPO / "dashboards", folder / "dashboards", ignore=shutil.ignore_patterns("__pycache__"))
-
-    def sh(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        environ = {name: value for name, value in os.environ.items() if name not in {"ZONE", "COMPOSE_FILE"}}
-        command = [str(self.folder / "tour.sh"), *arguments]
-        return subprocess.run(
-            command, env={**environ, **(env or {})}, capture_output=True, text=True, timeout=60, check=False
-        )
-
-    def config(self, *files: str, zone: str = "DE") -> dict[str, Any]:
-        """What docker-compose makes of the files."""
-        done = compose(self.folder, "config", files=files, env={"ZONE": zone})
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = yaml.safe_load(done.stdout)
-        return found
-
-
-def compose(
-    folder: Path, *arguments: str, files: tuple[str, ...] = ("compose.yaml",), env: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    command = ["docker-compose", *(f"--file={folder / name}" for name in files), *arguments]
-    environ = {**os.environ, **(env or {})}
-    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture
@@ -64,12 +22,6 @@ def tour(tmp_path: Path) -> Tour:
     made = Tour(tmp_path)
     assert made.sh("env").returncode == 0
     return made
-
-
-def secrets_of(tour: Tour) -> tuple[str, str]:
-    password = re.search(r"^GRAFANA_PASSWORD=(.+)$", (tour.folder / ".env").read_text("utf-8"), re.MULTILINE)
-    assert password
-    return password[1], (tour.folder / "secrets" / "portal.token").read_text("utf-8").split()[0]
 
 
 def test_every_port_is_on_loopback_and_every_service_is_bounded(tour: Tour) -> None:
@@ -128,6 +80,31 @@ def test_the_real_machine_takes_one_variable_and_a_place(tour: Tour) -> None:
     assert not any(line.startswith(("state:", "books:")) for line in agent["volumes"] + services["portal"]["volumes"])
 
 
+def test_the_start_remembers_its_files_and_shows_no_password(tour: Tour, tmp_path: Path) -> None:
+    """With a program in the place of docker: what it is asked, and that "docker compose" in the folder goes on with the
+    same files."""
+    said = tmp_path / "said"
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text(f'#!/bin/sh\n[ "$2" = version ] || echo "$*" >> {said}\n', "utf-8")
+    docker.chmod(0o755)
+    env = {"PATH": f"{docker.parent}:{os.environ['PATH']}", "WATTLEDGER_IMAGE": "registry.example/wattledger:1"}
+    first = secrets_of(tour)
+    shown = []
+    for word, zone, files in (("real", "DE", "compose.yaml:real.yaml"), ("demo", "", "compose.yaml")):
+        done = tour.sh(word, env={**env, **({"ZONE": zone} if zone else {})})
+        assert done.returncode == 0, done.stderr
+        settings = (tour.folder / ".env").read_text("utf-8").splitlines()
+        assert [line for line in settings if line.startswith("COMPOSE_FILE")] == [f"COMPOSE_FILE={files}"]
+        assert f"ZONE={zone or 'FR'}" in settings
+        shown.append(done.stdout)
+    assert tour.sh("down", env=env).returncode == 0
+    assert said.read_text("utf-8").splitlines() == ["compose up --detach", "compose up --detach", "compose down"]
+    assert secrets_of(tour) == first
+    assert "http://127.0.0.1:3000/" in shown[0]
+    assert not any(secret in text for secret in first for text in shown)
+
+
 def test_unknown_words_are_refused(tour: Tour) -> None:
     done = tour.sh("reel")
     assert done.returncode == 2
@@ -148,62 +125,6 @@ def test_grafana_finds_the_data_source_and_the_dashboards(tour: Tour) -> None:
     found = {json.loads(path.read_text("utf-8"))["uid"] for path in shown.rglob("*.json")}
     assert {"wattledger-overview", "wattledger-node"} <= found
     assert {"/etc/grafana/provisioning/datasources", "/etc/grafana/provisioning/dashboards"} <= mounts.keys()
-
-
-@contextmanager
-def api(engine: Engine) -> Iterator[str]:
-    """Podman's Docker API, at this address."""
-    socket = engine.folder / f"{os.getpid()}.sock"
-    command = [*engine.podman_command, "system", "service", "--time=0", f"unix://{socket}"]
-    with (engine.folder / "service.log").open("wb") as log:
-        service = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            until(socket.exists, "the service listened", deadline_s=30)
-            yield f"unix://{socket}"
-        finally:
-            service.terminate()
-            service.wait(20)
-            socket.unlink(missing_ok=True)
-
-
-def prometheus_image(engine: Engine, folder: Path) -> None:
-    make_prometheus(folder / "root")
-    (folder / "File").write_text('FROM scratch\nCOPY root /\nENTRYPOINT ["/bin/prometheus"]\n', "utf-8")
-    engine.build(folder / "File", folder, PROMETHEUS)
-
-
-def on_this_network(tour: Tour, ports: Mapping[str, int]) -> Path:
-    """The tour as docker-compose reads it, on the host's network: its own needs more than a container in CI may do.
-    Names of services become ports of loopback."""
-    whole = tour.config("compose.yaml", zone="FR")
-    services = {name: whole["services"][name] for name in ("agent", "portal", "prometheus")}
-    for service in services.values():
-        del service["ports"]
-        service |= {"network_mode": "host", "ulimits": {name: {"soft": 1024, "hard": 1024} for name in LIMITED}}
-        service.pop("healthcheck", None)
-        service["restart"] = "no"
-    services["agent"]["command"].append(f"--listen=127.0.0.1:{ports['agent']}")
-    services["portal"]["command"][2] = f"127.0.0.1:{ports['portal']}"
-    services["prometheus"]["command"].append(f"--web.listen-address=127.0.0.1:{ports['prometheus']}")
-    services["prometheus"]["user"] = "0:0"  # the image that is made here has no user
-    scrape = tour.folder / "prometheus.yml"
-    scrape.write_text(scrape.read_text("utf-8").replace("agent:9837", f"127.0.0.1:{ports['agent']}"), "utf-8")
-    volumes: dict[str, Any] = {name: {} for name in ("state", "books", "prometheus")}
-    path = tour.folder / "here.yaml"
-    path.write_text(yaml.safe_dump({"services": services, "volumes": volumes}), "utf-8")
-    return path
-
-
-def answer(url: str, token: str = "") -> tuple[int, str]:
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
-    try:
-        with urllib.request.urlopen(request, timeout=10) as found:
-            return found.status, found.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
-    except OSError:
-        return 0, ""
 
 
 @pytest.mark.needs("prometheus")
