@@ -131,7 +131,7 @@ def world_value(per_source: Mapping[str, Any]) -> dict[str, list[int]]:
 
 def usa_tables(infra: Path, version: str) -> list[dict[str, Any]]:
     """``{"US-AL": "713.976"}`` as printed in lb/MWh, of the newest file. One that does not state unit, year and field
-    (3.3.0 has such a one) gives nothing."""
+    gives nothing."""
     files = sorted(infra.glob("[12][0-9][0-9][0-9]/usa_emissions.json"))
     states = _read_json(files[-1]) if files else {}
     unit, origin = states.get("_unit", {}), states.get("_source", {})

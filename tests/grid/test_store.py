@@ -209,7 +209,7 @@ def test_sqlite_itself_refuses_to_change_a_factor(store: FactorStore, path: Path
         (hour(1, "2000.1"), "which no grid has"),
         (hour(1, "1e999999"), "which no grid has"),
         (hour(1, "fifty"), "which cannot be read"),
-        (hour(1, unit_printed="lb/kWh"), "which cannot be read"),
+        (hour(1, unit_printed="lb/GWh"), "which cannot be read"),
         (hour(1, "1" * 70, unit_printed="lb/MWh"), "which cannot be read"),
         (hour(1, valid_to_s=NOON_S), "ends before it begins"),
         (hour(1, valid_to_s=2**80), "lies in no usable year"),
