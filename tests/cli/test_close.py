@@ -167,3 +167,22 @@ def test_a_change_of_method_needs_approval(desk: Desk) -> None:
     desk("close", "2026-10", "--review", "--as", "alice")
     assert desk("close", "2026-10", "--as", "bob")[0] == 0
     assert "superseded by v2" in desk("close", "--status")[1]
+
+
+def test_what_a_meter_said_at_the_review_is_sealed_and_verified(desk: Desk, tmp_path: Path) -> None:
+    meter = tmp_path / "meter.csv"
+    meter.write_text("site,start,end,kwh\npar1,2026-10-01,2026-11-01,61.5\n", "utf-8")
+    end, out, err = desk("close", "2026-10", "--review", "--as", "alice", "--meter", str(meter))
+    assert (end, err) == (0, "")
+    assert (
+        "Meter of par1 (facility): ours 60.984 kWh, theirs 61.500 kWh. Ours is 0.516 kWh (0.8 %) below theirs." in out
+    )
+    end, _, err = desk("close", "2026-10", "--as", "bob", "--meter", str(meter))
+    assert "A month is compared when it is reviewed" in err
+    meter.unlink()
+    assert desk("close", "2026-10", "--as", "bob")[0] == 0
+    store = open_store(str(desk.books))
+    (line,) = json.loads(store.read("statements/2026-10/v1/statement.json") or b"")["reconciliation"]
+    assert line["theirs_kwh"] == 61.5
+    end, out, _ = desk("verify")
+    assert (end, "Each was made again from its inputs" in out) == (0, True)

@@ -239,3 +239,27 @@ def test_books_that_are_not_there_are_not_made_by_whoever_reads_them(tmp_path: P
     result = run(tmp_path, "--month", "2026-10", "--books", str(tmp_path / "boks"))
     assert refusal(result).sentence == f"There is no folder {tmp_path / 'boks'}."
     assert not (tmp_path / "boks").exists()
+
+
+def test_a_meter_stands_beside_the_total(october: Path, tmp_path: Path) -> None:
+    meter = tmp_path / "meter.csv"
+    meter.write_text("site,start,end,kwh,level\npar1,2026-10-01,2026-11-01,50.4,it\n", "utf-8")
+    result = run(tmp_path, "--month", "2026-10", "--books", str(october), "--format", "json", "--meter", str(meter))
+    assert result.exit_code == 0, result.output
+    assert "Meter of par1 (it): ours 50.400 kWh, theirs 50.400 kWh. Both agree." in result.output
+    (line,) = json.loads((tmp_path / "out" / "wattledger-2026-10-draft.json").read_text("utf-8"))["reconciliation"]
+    assert line["what"] == "Meter of par1 (it)"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--where", "team=nlp"], "What others counted has no labels to choose by."),
+        (["--version", "1"], "A sealed version is as it was sealed."),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_is_refused(more: list[str], said: str, october: Path, tmp_path: Path) -> None:
+    meter = tmp_path / "meter.csv"
+    meter.write_text("start,end,kwh\n2026-10-01,2026-11-01,1\n", "utf-8")
+    arguments = ["--month", "2026-10", "--books", str(october), "--meter", str(meter), *more]
+    assert refusal(run(tmp_path, *arguments)).sentence == said

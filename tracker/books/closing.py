@@ -116,12 +116,7 @@ def seal(
     """Write every file that follows from a claim, and the manifest last. Can be repeated at any time by anybody with
     the same version of wattledger. Raises BooksDamaged where other bytes are in the place of a file."""
     place = folder(mine.month, mine.version)
-    content = store.read(f"{place}/{reviewed_name(mine.statement_sha256)}")
-    if content is None or sha256(content) != mine.statement_sha256:
-        raise BooksDamaged(
-            f"{place}/{reviewed_name(mine.statement_sha256)} is not what was reviewed.",
-            "Restore it from a copy of the books; the month is claimed and cannot be closed without it.",
-        )
+    content = _reviewed(store, mine)
     statement = sealed(decoded(place, content, Statement), mine)
     outputs = []
     for renderer in _chosen(mine, renderers):
@@ -148,6 +143,23 @@ def seal(
     )
     _put(store, f"{place}/{MANIFEST}", encoded(manifest), mine.software)
     return manifest
+
+
+def reviewed_statement(store: BookStore, review: Review) -> Statement:
+    """What a preparer put their name to. Raises BooksDamaged."""
+    return decoded(reviewed_name(review.statement_sha256), _reviewed(store, review), Statement)
+
+
+def _reviewed(store: BookStore, of: Review | Claim) -> bytes:
+    """Raises BooksDamaged."""
+    name = f"{folder(of.month, of.version)}/{reviewed_name(of.statement_sha256)}"
+    content = store.read(name)
+    if content is None or sha256(content) != of.statement_sha256:
+        remedy = "Restore it from a copy of the books: the month cannot be closed without it."
+        if isinstance(of, Review):
+            remedy = f"Restore it from a copy of the books, or review {of.month} again."
+        raise BooksDamaged(f"{name} is not what was reviewed.", remedy)
+    return content
 
 
 def _chosen(mine: Claim, renderers: Sequence[Renderer]) -> list[Renderer]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from tracker.books.interface import BookStore
 from tracker.books.versions import Version, months, versions
 from tracker.cli import factors
+from tracker.cli.beside import compared, take_theirs, theirs_options
 from tracker.cli.options import config_of, config_options
 from tracker.cli.ship_node import books_of
 from tracker.cli.show import show_findings
@@ -22,7 +24,7 @@ from tracker.core.closing import Manifest, checked_month, checked_person, parse_
 from tracker.core.conditions import CONDITIONS
 from tracker.core.errors import UsageError
 from tracker.core.model import Finding, Level
-from tracker.core.statement import Amounts, Check
+from tracker.core.statement import Amounts, Check, Reconciled
 from tracker.finance import closing, sealing
 from tracker.finance.closing import Prospect
 from tracker.registry import EXPORTS
@@ -36,6 +38,7 @@ from tracker.registry import EXPORTS
 @click.option("--as", "who", metavar="NAME", help="Who you are, as it is recorded [the user that runs this].")
 @click.option("--waive", "waive", multiple=True, metavar="NAME=REASON", help="Go on although a condition is not met.")
 @click.option("--as-of", metavar="T", help="With --review: use nothing that was recorded later [now].")
+@theirs_options
 @click.option("--status", is_flag=True, help="Say which months are reviewed and closed, and by whom.")
 @click.option("--json", "as_json", is_flag=True, help="With --status: print the versions as JSON.")
 def close(
@@ -48,7 +51,7 @@ def close(
     as_of: str | None,
     status: bool,
     as_json: bool,
-    **flags: object,
+    **flags: Any,
 ) -> None:
     """Close a month for ever: draft, reviewed, closed.
 
@@ -56,6 +59,7 @@ def close(
     comes later is restated, never changed. A closing that was broken off is finished by the same command. Exit code 1
     if a condition is not met.
     """
+    theirs = take_theirs(flags)
     config = config_of(config_path, flags, fleet=True)
     store = books_of(config, books)
     if status:
@@ -67,14 +71,18 @@ def close(
         raise UsageError("Which month?", "wattledger close 2026-10, or --status for all of them.")
     if as_of is not None and not review:
         raise UsageError("--as-of belongs to --review.", "What is closed is what was reviewed.")
+    if theirs and not review:
+        raise UsageError("A month is compared when it is reviewed.", "What is closed is what was reviewed.")
     person = checked_person(who or user())
     waivers = parse_waivers(waive, person, CONDITIONS)
     now_s = factors.now_s()
     if review:
         as_of_s = min(factors.instant(as_of), now_s)
         with progress("Checking the books") as tell:
+            month = checked_month(month)
+            beside = compared(config, store, month, theirs, as_of_s=as_of_s, tell=tell)
             prospect = closing.to_review(
-                config, store, checked_month(month), waivers, now_s=now_s, as_of_s=as_of_s, tell=tell
+                config, store, month, waivers, now_s=now_s, as_of_s=as_of_s, beside=beside, tell=tell
             )
         _review(store, prospect, person, now_s)
     else:
@@ -121,6 +129,8 @@ def show_prospect(prospect: Prospect) -> None:
         click.echo(f"  {line}")
     what = f"{len(statement.rows)} rows, {len(statement.factors)} factors, {len(statement.inputs)} files"
     click.echo(f"  {what}, {len(statement.corrections)} corrections of earlier months")
+    for each in statement.reconciliation:
+        click.echo(f"  {comparison(each)}")
     click.echo(f"  to be sealed as {', '.join(EXPORTS)}\n")
     show_findings("Conditions", [_finding(check) for check in prospect.checks])
 
@@ -134,6 +144,12 @@ def amount_lines(total: Amounts) -> list[str]:
         f"location  {kg(total.location_g)}",
         f"market    {kg(total.market_g)}",
     ]
+
+
+def comparison(line: Reconciled) -> str:
+    """Ours beside theirs."""
+    ours, theirs = ("not known" if wh is None else f"{thousandths(wh)} kWh" for wh in (line.ours_wh, line.theirs_wh))
+    return f"{line.what}: ours {ours}, theirs {theirs}. {line.explanation}"
 
 
 def thousandths(value: int) -> str:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import click
 
 from tracker.books.interface import BookStore
 from tracker.cli import factors
-from tracker.cli.close import amount_lines, progress, thousandths
+from tracker.cli.beside import compared, take_theirs, theirs_options
+from tracker.cli.close import amount_lines, comparison, progress, thousandths
 from tracker.cli.options import config_of, config_options
 from tracker.cli.ship_node import Wanted, books_of, ship_node
 from tracker.config import Config
@@ -41,6 +43,7 @@ _STDOUT = Path("-")
 @click.option("--allocate-idle", is_flag=True, help="Add rows that hand idle energy on to those who work.")
 @click.option("--as-of", metavar="T", help="Use no factor or site fact that was recorded later [now].")
 @click.option("--version", "version", type=click.IntRange(1), metavar="N", help="This closed version [the latest].")
+@theirs_options
 @click.option("--json", "as_json", is_flag=True, help="Say as JSON what was written.")
 def export_command(
     config_path: Path | None,
@@ -66,6 +69,9 @@ def export_command(
     names = formats_of(formats)
     if folder == _STDOUT and (len(names) > 1 or as_json):
         raise UsageError("Only one file fits into stdout.", "Name one format, or a folder with -o.")
+    theirs = take_theirs(flags)
+    if theirs and where:
+        raise UsageError("What others counted has no labels to choose by.", "Leave --where out.")
     view = View(
         group_by=tuple(part.strip() for part in group_by.split(",")) if group_by else (),
         filters=tuple(map(_filter, where)),
@@ -80,7 +86,8 @@ def export_command(
     now_s = factors.now_s()
     with progress("Composing") as tell:
         store = _books(config, books)
-        done = export(config, store, checked_month(month), names, view, now_s=now_s, tell=tell)
+        beside = partial(compared, config, store, month, theirs, tell=tell) if theirs else None
+        done = export(config, store, checked_month(month), names, view, now_s=now_s, beside=beside, tell=tell)
     _deliver(done, folder, store.url, now_s, as_json=as_json)
 
 
@@ -160,6 +167,7 @@ def _summary(done: Exported, now_s: int) -> Iterator[str]:
         yield f"  {line}"
     yield f"  {_certainty(statement)}"
     yield from (f"  {line}" for line in _warnings(statement))
+    yield from (f"  {comparison(line)}" for line in statement.reconciliation)
     yield f"  {len(statement.rows)} rows, {len(statement.corrections)} corrections of earlier months"
 
 

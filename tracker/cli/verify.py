@@ -4,7 +4,6 @@ fleet's books (``verify_books.py``)."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,6 +11,7 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
+from tracker.cli.beside import Theirs, take_theirs, theirs_options
 from tracker.cli.options import config_of, config_options
 from tracker.cli.show import show_findings
 from tracker.config import Config
@@ -22,10 +22,7 @@ from tracker.ledger.audit import Audit, audit
 from tracker.ledger.files import LEDGER_FILE
 from tracker.ledger.finding import AuditFinding
 
-#: Names of the options that are about books alone.
-_OF_BOOKS = ("month", "prometheus", "match", "prometheus_token", "prometheus_auth", "prometheus_ca", "meter")
 _CONFIGURED = "-"
-_FILE = click.Path(path_type=Path)
 
 
 @click.command()
@@ -39,23 +36,18 @@ _FILE = click.Path(path_type=Path)
     help="Verify the books instead: a folder or bucket, or those of books.url.",
 )
 @click.option("--month", metavar="YYYY-MM", help="Of the books: this month alone.")
-@click.option("--prometheus", metavar="URL", help="Of the books: compare the month with these counters.")
-@click.option("--match", metavar="{…}", help="""Counters of these labels alone: '{cluster="x"}'.""")
-@click.option("--prometheus-token", metavar="FILE", type=_FILE, help="A bearer token for it.")
-@click.option("--prometheus-auth", metavar="FILE", type=_FILE, help="user:password for it.")
-@click.option("--prometheus-ca", metavar="FILE", type=_FILE, help="Certificates to trust.")
-@click.option("--meter", metavar="FILE", type=_FILE, help="Of the books: compare the month with a meter's CSV.")
-def verify(config_path: Path | None, as_json: bool, books: str | None, **flags: object) -> None:
+@theirs_options
+def verify(config_path: Path | None, as_json: bool, books: str | None, month: str | None, **flags: Any) -> None:
     """Check conservation, monotonicity, overlap and gaps of the node's ledger. Works beside a running daemon.
 
     With --books check the books: every file against its hash, hours that are there twice or not at all, and each closed
     statement, which is made again from its sealed inputs.
     """
-    of_books = {name: flags.pop(name) for name in _OF_BOOKS}
+    theirs = take_theirs(flags)
     config = config_of(config_path, flags, fleet=books is not None)
     if books is not None:
-        _verify_books(config, "" if books == _CONFIGURED else books, of_books, as_json=as_json)
-    if any(value is not None for value in of_books.values()):
+        _verify_books(config, "" if books == _CONFIGURED else books, month, theirs, as_json=as_json)
+    if theirs or month is not None:
         raise UsageError("These options are about books.", "Say which: --books URL")
     path = config.node.state_dir / LEDGER_FILE
     if not path.exists():
@@ -68,10 +60,10 @@ def verify(config_path: Path | None, as_json: bool, books: str | None, **flags: 
     sys.exit(0 if result.ok else 1)
 
 
-def _verify_books(config: Config, url: str, options: Mapping[str, Any], *, as_json: bool) -> NoReturn:
-    from tracker.cli.verify_books import Asked, verify_books  # noqa: PLC0415 - a node's audit needs no finance
+def _verify_books(config: Config, url: str, month: str | None, theirs: Theirs, *, as_json: bool) -> NoReturn:
+    from tracker.cli.verify_books import verify_books  # noqa: PLC0415 - a node's audit needs no finance
 
-    ok = verify_books(config, Asked(url=url, **options), as_json=as_json)
+    ok = verify_books(config, url, month, theirs, as_json=as_json)
     sys.exit(0 if ok else 1)
 
 

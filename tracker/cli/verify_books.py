@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import click
 import msgspec
@@ -14,11 +12,9 @@ import msgspec
 from tracker import clock
 from tracker.books.audit import LakeAudit, audit_lake
 from tracker.books.finding import BooksFinding
-from tracker.books.http import Credentials
 from tracker.books.interface import BookStore
-from tracker.books.meter import read_meter
-from tracker.books.prometheus_api import PrometheusApi, matchers_of
-from tracker.books.store import open_store
+from tracker.cli.beside import Theirs, compared
+from tracker.cli.ship_node import books_of
 from tracker.cli.show import show_findings
 from tracker.config import Config
 from tracker.config.pue import midnight_s, zone_of
@@ -29,35 +25,21 @@ from tracker.core.period import hours_of, period_of
 from tracker.core.statement import Reconciled
 from tracker.core.units import NS_PER_S
 from tracker.finance.audit import ClosedAudit, audit_closed, is_ok
-from tracker.finance.reconcile import reconciled
 
 _FEW_BYTES = 1024
 Tell = Callable[[int, int, str], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The command's options. ``url`` "": as configured."""
-
-    url: str = ""
-    month: str | None = None
-    prometheus: str | None = None
-    match: str | None = None
-    prometheus_token: Path | None = None
-    prometheus_auth: Path | None = None
-    prometheus_ca: Path | None = None
-    meter: Path | None = None
-
-
-def verify_books(config: Config, asked: Asked, *, as_json: bool) -> bool:
-    """Print what is found; whether all is well. Raises UsageError, BooksUnavailable, HistoryUnavailable."""
-    _check(asked)
-    store = open_store(asked.url or config.books.url or str(config.node.state_dir / "books"), config.books.cache)
+def verify_books(config: Config, url: str, month: str | None, theirs: Theirs, *, as_json: bool) -> bool:
+    """Print what is found; whether all is well. ``url`` "": as configured. Raises UsageError,
+    BooksUnavailable, HistoryUnavailable."""
+    _check(month, theirs)
+    store = books_of(config, url)
     now_s = clock.now().wall_ns // NS_PER_S
     with _progress(wanted=not as_json) as tell:
-        lake = _audit_lake(config, store, asked.month, now_s, tell)
-        closed = audit_closed(config, store, asked.month, tell=lambda done, of, what: tell(done, of, f"closed {what}"))
-        lines = _reconciled(config, store, asked, now_s, tell)
+        lake = _audit_lake(config, store, month, now_s, tell)
+        closed = audit_closed(config, store, month, tell=lambda done, of, what: tell(done, of, f"closed {what}"))
+        lines = compared(config, store, month, theirs, as_of_s=now_s, tell=tell) if month else ()
     findings = (*lake.findings, *closed.findings)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(_document(store, lake, closed, lines)), indent=2))
@@ -66,13 +48,11 @@ def verify_books(config: Config, asked: Asked, *, as_json: bool) -> bool:
     return is_ok(findings)
 
 
-def _check(asked: Asked) -> None:
-    if asked.month is not None:
-        checked_month(asked.month)
-    elif asked.prometheus or asked.meter:
+def _check(month: str | None, theirs: Theirs) -> None:
+    if month is not None:
+        checked_month(month)
+    elif theirs:
         raise UsageError("A comparison is of one month.", "Say which: --month 2026-10")
-    if asked.prometheus is None and (asked.match or asked.prometheus_token or asked.prometheus_auth):
-        raise UsageError("These options are about a Prometheus.", "Say which: --prometheus URL")
 
 
 def _audit_lake(config: Config, store: BookStore, month: str | None, now_s: int, tell: Tell) -> LakeAudit:
@@ -82,29 +62,6 @@ def _audit_lake(config: Config, store: BookStore, month: str | None, now_s: int,
         return audit_lake(store, as_of_s=now_s, retired=retired, tell=tell)
     hours = hours_of(period_of(month, config.books.timezone, zone))
     return audit_lake(store, as_of_s=now_s, start_s=hours.start, end_s=hours.stop, retired=retired, tell=tell)
-
-
-def _reconciled(config: Config, store: BookStore, asked: Asked, now_s: int, tell: Tell) -> tuple[Reconciled, ...]:
-    if asked.month is None or not (asked.prometheus or asked.meter):
-        return ()
-    readings = read_meter(asked.meter, zone_of(config.books.timezone)) if asked.meter else ()
-    if not asked.prometheus:
-        return reconciled(config, store, asked.month, as_of_s=now_s, readings=readings)
-    credentials = Credentials(asked.prometheus_token, asked.prometheus_auth, asked.prometheus_ca)
-    api = PrometheusApi(asked.prometheus, credentials)
-    try:
-        return reconciled(
-            config,
-            store,
-            asked.month,
-            as_of_s=now_s,
-            api=api,
-            matchers=matchers_of(asked.match) if asked.match else "",
-            readings=readings,
-            tell=lambda done, of: tell(done, of, "Prometheus"),
-        )
-    finally:
-        api.close()
 
 
 def _document(store: BookStore, lake: LakeAudit, closed: ClosedAudit, lines: Sequence[Reconciled]) -> dict[str, object]:

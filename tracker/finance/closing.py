@@ -24,7 +24,7 @@ from tracker.core.closing import (
 )
 from tracker.core.conditions import PPM, Limits, conditions
 from tracker.core.restating import by_group
-from tracker.core.statement import DEFAULT_GROUP, Check, Statement, Status
+from tracker.core.statement import DEFAULT_GROUP, Check, Reconciled, Statement, Status
 from tracker.finance.compose import compose
 from tracker.finance.evidence import Tell, evidence_of
 from tracker.finance.sealing import options_of
@@ -73,14 +73,16 @@ def to_review(
     *,
     now_s: int,
     as_of_s: int,
+    beside: tuple[Reconciled, ...] = (),
     tell: Tell = _silent,
 ) -> Prospect:
-    """What a preparer would put their name to. Raises NotClosable, BooksUnavailable, BooksDamaged, UsageError."""
+    """What a preparer would put their name to. ``beside``: what others counted, sealed as it was then.
+    Raises NotClosable, BooksUnavailable, BooksDamaged, UsageError."""
     found = versions(store, month)
     number = open_to_work(found, month)
     _refuse_claimed(found)
     group_by = config.books.group_by or DEFAULT_GROUP
-    statement, posted = _composed(config, store, month, number, as_of_s, group_by)
+    statement, posted = _composed(config, store, month, number, as_of_s, group_by, beside)
     checks = _judged(config, store, statement, waivers, now_s, tell)
     return Prospect(number, statement, books.draft_of(statement), posted, checks, waivers, None)
 
@@ -132,7 +134,8 @@ def to_close(
     number = open_to_work(found, month)
     last = found[-1].review if found else None
     reviewed = may_close(last, approver, month=month, same_person=config.books.same_person)
-    statement, posted = _composed(config, store, month, number, reviewed.as_of_s, reviewed.group_by)
+    beside = books.reviewed_statement(store, reviewed).reconciliation
+    statement, posted = _composed(config, store, month, number, reviewed.as_of_s, reviewed.group_by, beside)
     draft = books.draft_of(statement)
     check_unchanged(reviewed, draft.sha256, draft.inputs_sha256)
     together = all_waivers(reviewed.waivers, waivers)
@@ -183,7 +186,13 @@ def with_corrections(store: BookStore, statement: Statement) -> tuple[Statement,
 
 
 def _composed(
-    config: Config, store: BookStore, month: str, number: int, as_of_s: int, group_by: tuple[str, ...]
+    config: Config,
+    store: BookStore,
+    month: str,
+    number: int,
+    as_of_s: int,
+    group_by: tuple[str, ...],
+    beside: tuple[Reconciled, ...],
 ) -> tuple[Statement, tuple[str, ...]]:
     statement = compose(
         config,
@@ -198,7 +207,7 @@ def _composed(
         own_factors=False,  # what only this machine knows is in nobody's books
     )
     before = trend_of(config, store, statement, open_months=False)  # what may still change is not sealed
-    return with_corrections(store, replace(statement, months=before))
+    return with_corrections(store, replace(statement, months=before, reconciliation=beside))
 
 
 def _judged(

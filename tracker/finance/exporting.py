@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from tracker.books.interface import BookStore
 from tracker.books.versions import Version, latest_closed, read_output, statement_of, versions
 from tracker.config import Config
 from tracker.core.errors import UsageError
-from tracker.core.statement import Statement
+from tracker.core.statement import Reconciled, Statement
 from tracker.exports.interface import Options
 from tracker.finance.closing import with_corrections
 from tracker.finance.compose import NoData, Tell, compose
 from tracker.finance.trend import trend_of
 from tracker.registry import EXPORTS
+
+
+class Beside(Protocol):
+    """What others counted of the month, in hours that are over at ``as_of_s``."""
+
+    def __call__(self, *, as_of_s: int) -> tuple[Reconciled, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +78,27 @@ def export(
     view: View,
     *,
     now_s: int,
+    beside: Beside | None = None,
     tell: Tell | None = None,
 ) -> Exported:
-    """Raises UsageError, NoData, BooksUnavailable, BooksDamaged."""
+    """``beside``: what others counted until ``as_of_s``; sealed files have what they were sealed with.
+    Raises UsageError, NoData, BooksUnavailable, BooksDamaged."""
     found = versions(store, month)
-    closed = _wanted_version(found, month, view)
+    closed = _wanted_version(found, month, view, compared=beside is not None)
     options = Options(csv_bom=config.books.csv_bom)
-    if closed is not None and not view.is_own:
+    if closed is not None and not view.is_own and beside is None:
         return _sealed(store, closed, formats, options)
     statement = _draft(config, store, month, view, now_s, tell)
+    if beside is not None:
+        statement = replace(statement, reconciliation=beside(as_of_s=statement.as_of_s))
     documents = tuple(_rendered(statement, name, f"wattledger-{month}-draft", options) for name in formats)
     return Exported(statement, documents, None, None if closed is None else closed.number)
 
 
-def _wanted_version(found: Sequence[Version], month: str, view: View) -> Version | None:
+def _wanted_version(found: Sequence[Version], month: str, view: View, *, compared: bool) -> Version | None:
     if view.version is None:
         return latest_closed(found)
-    if view.is_own:
+    if view.is_own or compared:
         raise UsageError("A sealed version is as it was sealed.", "Leave the other options out, or --version.")
     sealed = [each.number for each in found if each.manifest]
     if view.version not in sealed:
