@@ -33,7 +33,7 @@ _ABSENT = (
     "lib2to3",
     "config-*",
 )
-_PASSWD = "root:x:0:0::/root:/none\nnonroot:x:65532:65532::/:/none\n"
+_PASSWD = "root:x:0:0::/:/none\nnonroot:x:65532:65532::/:/none\n"
 #: What wheels link to: C++, and the names that glibc kept of its parts.
 _MORE = ("libstdc++.so.6", "libgcc_s.so.1", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1", "libm.so.6")
 

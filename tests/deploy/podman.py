@@ -189,4 +189,5 @@ def _take_away(engine: Engine) -> None:
     shutil.rmtree(engine.folder)
     for parent in Path("/sys/fs/cgroup").glob("*/libpod_parent"):
         with contextlib.suppress(OSError):  # somebody else's containers are in it
+            (parent / "conmon").rmdir()
             parent.rmdir()
