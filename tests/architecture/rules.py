@@ -90,11 +90,12 @@ NOT_IN_AGENT = frozenset({
 #: Libraries that cost much memory or time to load: only inside the function that needs them.
 HEAVY = frozenset({
     "bcrypt", "boto3", "codecarbon", "duckdb", "grpc", "jinja2", "kubernetes", "numpy", "obstore", "pandas",
-    "pyarrow", "pynvml", "requests", "rich", "urllib3", "xlsxwriter", "yaml",
+    "openpyxl", "pyarrow", "pynvml", "requests", "rich", "urllib3", "xlsxwriter", "yaml",
 })
 # fmt: on
 #: A file that is all about one of them may load it at its top; then the file itself is only imported inside functions.
 HEAVY_AT_TOP = {
+    "tracker.grid.eia_sheet": "openpyxl",  # imported where a workbook is read
     "tracker.grid.transport": "urllib3",  # imported where a service is asked, which the daemon never does
     "tracker.web.auth": "bcrypt",  # imported where users are named
     "tracker.web.webconfig": "yaml",  # imported where a web.config.yml is given

@@ -140,7 +140,7 @@ class Eia(LiveProvider):
         return kept[2]
 
     def _asked(self, file: str) -> tuple[bytes, str, str, int]:
-        answer = judged(SERVICE, self._ask(Question(f"{self._address}/{file}")))
+        answer = judged(SERVICE, self._ask(Question(f"{self._address}/{file}", max_bytes=MAX_BYTES)))
         return answer.body, answer.endpoint, answer.sha256, answer.fetched_at_s
 
     def _from_folder(self, file: str, now_s: int) -> tuple[bytes, str, str, int]:

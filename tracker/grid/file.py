@@ -62,7 +62,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     timestamps: Literal["start", "end"] = "start"
     #: Times without an offset are UTC. Without this they are refused.
     utc: bool = False
-    unit: Literal["g/kWh", "kg/MWh", "kg/kWh", "t/MWh", "lb/MWh"] = "g/kWh"
+    unit: Literal["g/kWh", "kg/MWh", "kg/kWh", "t/MWh", "lb/MWh", "lb/kWh"] = "g/kWh"
     factor_type: Literal["direct", "unspecified", "lifecycle"] = "unspecified"
     gases: Literal["CO2", "CO2e", "unspecified"] = "unspecified"
     basis: Literal["production", "production_with_imports", "consumption", "unspecified"] = "unspecified"

@@ -110,14 +110,14 @@ class HttpAsk:
             target = urljoin(request.url, reply.headers.get("location", ""))
             if question.body is not None or not _same_origin(request.url, target):
                 raise _sent_away(host, target)
-            request = Request(request.method, target, request.headers, None)
+            request = Request(request.method, target, request.headers, None, request.max_bytes)
         raise BadAnswer(f"{host} answered with more than {MAX_REDIRECTS} redirects, one after the other.")
 
     def _request(self, question: Question) -> Request:
         query = urlencode({**question.query, **question.secret_query})
         headers = {"User-Agent": self._user_agent, "Accept-Encoding": "gzip", **question.headers}
         url = f"{question.url}?{query}" if query else question.url
-        return Request("GET" if question.body is None else "POST", url, headers, question.body)
+        return Request("GET" if question.body is None else "POST", url, headers, question.body, question.max_bytes)
 
     def _answer(self, question: Question, host: str, reply: Reply) -> Answer:
         match reply.status // 100:

@@ -65,6 +65,7 @@ class Question:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secret_query: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)  # with one it is a POST
+    max_bytes: int | None = None  # of an answer that is known to be large; None: the client's limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class Request:
     url: str  # with its whole query
     headers: Mapping[str, str]
     body: bytes | None
+    max_bytes: int | None = None  # None: the limit of the transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class Transport:
         begun.append(response)
         whole = False
         try:
-            body = self._body(response)
+            body = self._body(response, request.max_bytes or self._max_bytes)
             whole = True
         finally:
             if whole:
@@ -152,7 +153,7 @@ class Transport:
         headers = urllib3.util.make_headers(proxy_basic_auth=auth) if auth else None
         return urllib3.ProxyManager(proxy, num_pools=4, proxy_headers=headers, ca_certs=self._ca_file)
 
-    def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
+    def _body(self, response: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
         """Piece by piece, unpacked here: the limit holds for what comes out."""
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in {"identity", "gzip", "x-gzip", ""}:
@@ -160,9 +161,9 @@ class Transport:
         unpack = zlib.decompressobj(_GZIP) if "gzip" in encoding else None
         body = bytearray()
         for piece in response.stream(_PIECE, decode_content=False):
-            body += piece if unpack is None else unpack.decompress(piece, self._max_bytes + 1 - len(body))
-            if len(body) > self._max_bytes:
-                raise TooMuch(f"more than {self._max_bytes >> 20} MiB")
+            body += piece if unpack is None else unpack.decompress(piece, max_bytes + 1 - len(body))
+            if len(body) > max_bytes:
+                raise TooMuch(f"more than {max_bytes >> 20} MiB")
         if unpack is not None and body and not unpack.eof:
             raise Broken("the answer ended in its middle")
         return bytes(body)
