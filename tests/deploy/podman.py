@@ -188,6 +188,6 @@ def _take_away(engine: Engine) -> None:
     engine.podman("rm", "--all", "--force", "--time=0")
     shutil.rmtree(engine.folder)
     for parent in Path("/sys/fs/cgroup").glob("*/libpod_parent"):
-        with contextlib.suppress(OSError):  # somebody else's containers are in it
-            (parent / "conmon").rmdir()
-            parent.rmdir()
+        for group in (parent / "conmon", parent):
+            with contextlib.suppress(OSError):  # somebody else's containers are in it
+                group.rmdir()
