@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -61,6 +62,7 @@ def begin(text: str, now_s: int) -> int:
     return now_s - int(found[1]) * _UNIT_S[found[2]]
 
 
+@functools.cache
 def dashboards() -> dict[str, Any]:
     """By uid."""
     found = {}

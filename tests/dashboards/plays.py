@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.dashboards.samples import Samples
-from tests.dashboards.stage import TICK_S, Scene
+from tests.dashboards.stage import Scene
 from tracker.core.model import (
     SYSTEM,
     Component,
@@ -54,6 +54,8 @@ def package(index: int, component: Component, *, modelled: bool = False) -> Sens
 CORES = Sensor(
     "core-0", "rapl", Component.CPU, ("node/cpu/0/core",), 50, Method.MEASURED, "rapl core-0", 400_000, index="0"
 )
+#: The board's own meter, of everything: never booked beside its parts.
+BOARD = Sensor("bmc", "ipmi", Component.OTHER, ("node",), 5, Method.MEASURED, "ipmi dcmi power", 9_000_000)
 GPUS_1, GPUS_2 = tuple(gpu(1, i) for i in range(4)), tuple(gpu(2, i) for i in range(8))
 RAPL_1 = (package(0, Component.CPU), package(1, Component.CPU), package(0, Component.DRAM), CORES)
 MODEL_3 = (package(0, Component.CPU, modelled=True),)
@@ -139,7 +141,7 @@ def first(at_s: int) -> Scene:
     pause = 17 * H <= of_day_s < 17 * H + H // 2
     training_w = 90 if pause else 400
     g = [sensor.key for sensor in GPUS_1]
-    busy = 0 if pause else 97 * TICK_S * 1000
+    busy = 0 if pause else 97
     holding = GpuHolding((Holder(TRAINING, busy, 70 << 30),))
     mig = GpuHolding(
         (Holder(SEARCH, 50_000, 30 << 30, 60), Holder(LABELLER, 50_000, 12 << 30, 32)), instance_sms=108, sm_total=132
@@ -147,13 +149,13 @@ def first(at_s: int) -> Scene:
     shared = GpuHolding((Holder(OCR, 30_000, 20 << 30), Holder(SPEECH, 10_000, 20 << 30)))
     seen = Observation(
         cpu=(Share(TRAINING, 40_000_000), Share(SEARCH, 8_000_000), Share(SYSTEM, 2_000_000)),
-        cpu_capacity_us=TICK_S * 224 * 1_000_000,
+        cpu_capacity_us=60 * 224 * 1_000_000,
         dram=(Share(TRAINING, 300 << 30), Share(SEARCH, 40 << 30), Share(SYSTEM, 20 << 30)),
         dram_capacity_bytes=1 << 40,
         gpu={g[0]: holding, g[1]: holding, g[2]: mig, g[3]: shared},
         joined_processes=6,
     )
-    reports = () if pause else ((TRAINING, "steps", TICK_S // 2), (TRAINING, "tokens", TICK_S * 8_192))
+    reports = () if pause else ((TRAINING, "steps", 30), (TRAINING, "tokens", 60 * 8_192))
     power = {g[0]: training_w, g[1]: training_w, g[2]: 250, g[3]: 320}
     power |= {"package-0": 210, "package-1": 190, "dram-0": 40, "core-0": 150}
     return Scene(power, seen, reports=reports)
@@ -171,7 +173,7 @@ def second(at_s: int) -> Scene:
         held[g[engine.gpu]] = GpuHolding((Holder(engine.workload, 0 if still else 80_000, 60 << 30),))
     seen = Observation(
         cpu=(*(Share(engine.workload, 3_000_000) for engine in ENGINES), Share(SYSTEM, 2_000_000)),
-        cpu_capacity_us=TICK_S * 112 * 1_000_000,
+        cpu_capacity_us=60 * 112 * 1_000_000,
         dram=tuple(Share(engine.workload, 40 << 30) for engine in ENGINES),
         dram_capacity_bytes=1 << 40,
         gpu=held,
@@ -179,12 +181,13 @@ def second(at_s: int) -> Scene:
         unjoined_processes=1,
     )
     lost = {g[7]: GapReason.LOST} if 19 * H + H // 2 <= of_day_s < 20 * H else {}
+    power["bmc"] = 2_500
     return Scene(power, seen, failing=lost)
 
 
 def third(_: int) -> Scene:
     """cpu-1, a virtual machine: one modelled package, one user."""
-    seen = Observation(cpu=(Share(ADA, 10_000_000), Share(SYSTEM, 5_000_000)), cpu_capacity_us=TICK_S * 16 * 1_000_000)
+    seen = Observation(cpu=(Share(ADA, 10_000_000), Share(SYSTEM, 5_000_000)), cpu_capacity_us=60 * 16 * 1_000_000)
     return Scene({"package-0": 60}, seen)
 
 

@@ -1,4 +1,4 @@
-"""One node of the world: a real agent over a real ledger, in simulated time, scraped once a minute.
+"""One node of the world: a real agent over a real ledger, in simulated time, scraped at every tick.
 
 A ``Play`` says what happens on it; the ledger says afterwards what was true.
 """
@@ -28,14 +28,15 @@ from tracker.metrics.exposition import Renderer
 from tracker.sources.interface import Feed
 from tracker.workloads.interface import Observer
 
-TICK_S, SCRAPE_S = 30, 60
+#: A tick and a scrape a minute, and every other minute in the first part of the world, which is only looked back to.
+TICK_S, COARSE_S = 60, 120
 VERSION = "0.4.0"
 
 
 @dataclass(frozen=True)
 class Scene:
     """A moment of a play. ``power_w`` by sensor; ``failing``: sensors that cannot be read; ``reports``: (workload,
-    unit, amount) since the last tick."""
+    unit, amount in a minute)."""
 
     power_w: Mapping[str, int] = field(default_factory=dict)
     seen: Observation = field(default_factory=Observation)
@@ -65,6 +66,14 @@ class PlayedFeed(ScriptedFeed):
     def advance(self, moment: Moment, seconds: int = 1) -> None:
         super().advance(moment, seconds)
         self._errors.update(str(reason) for reason in self.failing.values())
+
+    def read(self, moment: Moment) -> None:
+        """NVML tells the power beside the counter."""
+        super().read(moment)
+        if self.name == "nvml":
+            batch = self._batches.pop()
+            with_power = (replace(r, power_mw=self.power_w[r.sensor] * 1000) for r in batch.readings)
+            self._batches.append(replace(batch, readings=tuple(with_power)))
 
     def state(self, now: Moment) -> SourceState | None:
         return SourceState(self.name, True, dict(self._errors), now.wall_ns / NS, 0.001)
@@ -102,11 +111,11 @@ class Cast:
 class Stage:
     """Runs a cast from ``start_s`` (UTC) on."""
 
-    def __init__(self, folder: Path, cast: Cast, samples: Samples, start_s: int, boot_ns: int) -> None:
-        self.cast, self.now_s = cast, start_s
+    def __init__(self, folder: Path, cast: Cast, samples: Samples, moment: Moment, fine_from_s: int) -> None:
+        self.cast, self.now_s, self._fine_from_s = cast, moment.wall_ns // NS, fine_from_s
         self.path = folder / "ledger.db"
         self._reports: list[tuple[Workload, str, int]] = []
-        self._moment = Moment(boot_ns, boot_ns, start_s * NS)
+        self._moment = moment
         self._ledger = SqliteLedger(self.path)
         opening = self._ledger.open()
         self._observer = cast.observer or Watcher()
@@ -146,31 +155,29 @@ class Stage:
     def close(self, *, silent_until_s: int) -> None:
         """The daemon ends; if that is before ``silent_until_s``, its target is down from then on."""
         self._ledger.close()
-        for at_s in range(self.now_s + SCRAPE_S, silent_until_s + 1, SCRAPE_S):
+        for at_s in range(self.now_s + TICK_S, silent_until_s + 1, TICK_S):
             self._target.fail(at_s)
 
     def _turn(self) -> None:
-        self._set(self.cast.play(self.now_s) if self.cast.play is not None else None)
-        self.now_s += TICK_S
-        m = self._moment
-        self._moment = Moment(m.mono_ns + TICK_S * NS, m.boot_ns + TICK_S * NS, m.wall_ns + TICK_S * NS)
+        length_s = TICK_S if self.now_s >= self._fine_from_s else COARSE_S
+        if self.cast.play is not None:
+            self._set(self.cast.play(self.now_s), length_s)
+        self.now_s += length_s
+        m, length_ns = self._moment, length_s * NS
+        self._moment = Moment(m.mono_ns + length_ns, m.boot_ns + length_ns, m.wall_ns + length_ns)
         for feed in self.cast.feeds:
-            feed.advance(self._moment, TICK_S)
-        scraped = self.now_s % SCRAPE_S == 0
-        self._agent.tick(self._moment, commit=scraped)
-        if scraped:
-            self._scrape()
+            feed.advance(self._moment, length_s)
+        self._agent.tick(self._moment, commit=True)
+        self._scrape()
 
-    def _set(self, scene: Scene | None) -> None:
-        if scene is None:
-            return
+    def _set(self, scene: Scene, length_s: int) -> None:
         for feed in self.cast.feeds:
             assert isinstance(feed, PlayedFeed)
             feed.power_w.update({key: watts for key, watts in scene.power_w.items() if key in feed.power_w})
             feed.failing = {key: reason for key, reason in scene.failing.items() if key in feed.power_w}
         assert isinstance(self._observer, Watcher)
         self._observer.seen = scene.seen
-        self._reports += scene.reports
+        self._reports += ((workload, unit, amount * length_s // 60) for workload, unit, amount in scene.reports)
 
     def _reported(self) -> list[tuple[Workload, str, int]]:
         reports, self._reports = self._reports, []

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import threading
 import urllib.parse
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.conftest import REPO
 from tests.dashboards.fill import SCRAPE_S
@@ -43,13 +44,14 @@ _SETTLED = """() => window.__failed || (window.__ready && window.__panels().leng
 
 @dataclass(frozen=True)
 class Drawn:
-    """What came of a dashboard. ``panels``: title, type, state, frames, rows, errors, pluginError. ``texts``: what can
-    be read in each panel, by title."""
+    """What came of a dashboard. ``panels``: title, type, state, frames, rows, errors, pluginError. ``text``: all that
+    can be read on it."""
 
     failed: str
     panels: tuple[Mapping[str, Any], ...]
     problems: tuple[str, ...]
     picture: bytes
+    text: str
 
 
 def node_modules() -> Path:
@@ -127,45 +129,56 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def draw(
-    browser: Browser,
-    dist: Path,
-    dashboard: Mapping[str, Any],
-    prometheus: str,
-    now_s: int,
-    chosen: Mapping[str, str] | None = None,
-) -> Drawn:
-    """Draw a dashboard as it is at an instant, with All chosen for every variable but those in ``chosen``."""
-    name = f"{dashboard['uid']}.json"
-    (dist / name).write_text(json.dumps(dashboard), encoding="utf-8")
-    choices = {f"var-{variable}": value for variable, value in (chosen or {}).items()}
+@dataclass(frozen=True)
+class Draw:
+    """Draws dashboards as they are at ``now_s``, from the Prometheus at ``prometheus``."""
+
+    browser: Browser
+    dist: Path
+    prometheus: str
+    now_s: int
+
+    def __call__(self, dashboard: Mapping[str, Any], chosen: Mapping[str, str]) -> Drawn:
+        """``chosen``: values of variables; All for the others."""
+        name = f"{dashboard['uid']}-{uuid.uuid4().hex}.json"
+        (self.dist / name).write_text(json.dumps(dashboard), encoding="utf-8")
+        choices = {f"var-{variable}": value for variable, value in chosen.items()}
+        query = {"prom": self.prometheus, "dash": name, "interval": SCRAPE_S, **choices}
+        with served(self.dist) as url:
+            page = self.browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, timezone_id="UTC", locale="en-GB")
+            try:
+                page.clock.set_fixed_time(datetime.fromtimestamp(self.now_s, UTC))
+                return _drawn(page, f"{url}/index.html?{urllib.parse.urlencode(query)}")
+            finally:
+                page.close()
+
+
+def _drawn(page: Page, url: str) -> Drawn:
     problems: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
         if "Minified React error" in message.text:
             problems.append(message.text[:200])
 
-    with served(dist) as url:
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, timezone_id="UTC", locale="en-GB")
-        page.clock.set_fixed_time(datetime.fromtimestamp(now_s, UTC))
-        page.on("pageerror", lambda error: problems.append(f"{error}"[:300]))
-        page.on("console", listen)
-        query = urllib.parse.urlencode({"prom": prometheus, "dash": name, "interval": SCRAPE_S, **choices})
-        page.goto(f"{url}/index.html?{query}")
-        page.wait_for_function(_SETTLED, timeout=40_000)
-        _grow(page)
-        page.wait_for_function(_SETTLED, timeout=40_000)
-        page.wait_for_timeout(800)  # charts draw after their data has come: for the picture, nothing is asserted on it
-        failed = page.evaluate("window.__failed || ''")
-        panels = page.evaluate("window.__panels()")
-        if page.get_by_text("An unexpected error happened").count():
-            problems.append("a panel crashed while drawing")
-        picture = page.screenshot(full_page=True)
-        page.close()
-    return Drawn(failed, tuple(panels), tuple(problems), picture)
+    page.on("pageerror", lambda error: problems.append(f"{error}"[:300]))
+    page.on("console", listen)
+    page.goto(url)
+    page.wait_for_function(_SETTLED, timeout=40_000)
+    _grow(page)
+    page.wait_for_function(_SETTLED, timeout=40_000)
+    page.wait_for_timeout(800)  # charts draw after their data has come: for the picture, nothing is asserted on it
+    if page.get_by_text("An unexpected error happened").count():
+        problems.append("a panel crashed while drawing")
+    return Drawn(
+        page.evaluate("window.__failed || ''"),
+        tuple(page.evaluate("window.__panels()")),
+        tuple(problems),
+        page.screenshot(full_page=True),
+        " ".join(page.inner_text("body").split()),
+    )
 
 
-def _grow(page: Any) -> None:
+def _grow(page: Page) -> None:
     """Make the window as high as the dashboard: panels outside of it are not drawn."""
     height = page.evaluate("Math.max(document.documentElement.scrollHeight, document.body.scrollHeight)")
     page.set_viewport_size({"width": WIDTH, "height": min(height + 40, 8000)})
