@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -76,11 +77,13 @@ def test_a_target_keeps_its_series_through_an_update(
     objects = render(values)
     spec = helm.only(objects, kind)["spec"]
     (endpoint,) = spec[field]
-    assert endpoint["honorLabels"] is False, "rules join by job, and wattledger_workload_info has one of its own"
+    assert endpoint["honorLabels"] is True, "a site or namespace that the daemon says would be exported_site"
+    assert "scrapeTimeout" not in endpoint, "one that is longer than the interval is refused"
     steps = [{_snake(name): value for name, value in step.items()} for step in endpoint["relabelings"]]
     assert steps[0]["target_label"] == "instance"
     assert steps[0]["source_labels"] == ["__meta_kubernetes_pod_node_name"]
     assert {"action": "labeldrop", "regex": "namespace|pod|container|service|endpoint"} in steps
+    assert {"action": "replace", "target_label": "job", "replacement": "wattledger"} in steps
     job = {"job_name": "w", "relabel_configs": steps, "static_configs": [{"targets": ["127.0.0.1:9837"]}]}
     path = tmp_path / "prometheus.yml"
     path.write_text(yaml.safe_dump({"scrape_configs": [job]}), encoding="utf-8")
@@ -95,6 +98,21 @@ def test_a_target_keeps_its_series_through_an_update(
     )
     assert wanted <= found["metadata"]["labels"].items()
     assert spec["namespaceSelector"] == {"matchNames": [helm.NAMESPACE]}
+
+
+def test_the_silence_of_a_node_is_noticed_whatever_the_chart_is_called() -> None:
+    """The alert looks for a job that is called wattledger."""
+    (silent,) = (
+        rule["expr"]
+        for group in groups(RULES)
+        for rule in group["rules"]
+        if rule.get("alert") == "WattledgerNodeSilent"
+    )
+    (pattern,) = re.findall(r'up\{job=~"([^"]+)"\}', silent)
+    values = {"nameOverride": "watt", "fullnameOverride": "carbon", "podMonitor": {"enabled": True}}
+    (endpoint,) = helm.only(render(values), "PodMonitor")["spec"]["podMetricsEndpoints"]
+    (job,) = (each["replacement"] for each in endpoint["relabelings"] if each.get("targetLabel") == "job")
+    assert re.fullmatch(pattern, job)
 
 
 def _snake(name: str) -> str:
