@@ -137,7 +137,9 @@ SWITCHES: dict[str, tuple[Values, ...]] = {
     "rbac": ({"rbac": {"create": False}},),
     "service": ({"service": {"annotations": {"a": "b"}}},),
     "ship": ({**BOOKS, "ship": {"enabled": True}}, {**CLAIM, "ship": {"enabled": True}}),
-    "history": ({**BOOKS, "history": {"enabled": True, "prometheusUrl": "http://p:9090", "args": ["--site", "x"]}},),
+    "history": (
+        {**BOOKS, "history": {"enabled": True, "prometheusUrl": "http://p:9090", "args": ["--match={a='b'}"]}},
+    ),
     "export": (
         {**BOOKS, **EXPORT},
         {**BOOKS, "export": {**EXPORT["export"], "month": "2026-10", "args": ["--allocate-idle"]}},

@@ -80,7 +80,7 @@ def test_every_switch_renders_what_the_prometheus_operator_accepts() -> None:
 
 def test_our_operator_schemas_refuse_a_wrong_key() -> None:
     monitor = helm.only(render({"serviceMonitor": {"enabled": True}}), "ServiceMonitor")
-    monitor = json.loads(json.dumps(monitor).replace('"scrapeTimeout"', '"scrapeTimeOut"'))
+    monitor = json.loads(json.dumps(monitor).replace('"honorLabels"', '"honourLabels"'))
     assert not Draft202012Validator(SCHEMAS["ServiceMonitor"]).is_valid(monitor)
 
 
@@ -114,6 +114,11 @@ def test_a_long_release_name_leaves_room_for_what_is_added_to_it() -> None:
         ({"daemon": {"log": {"level": "verbose"}}}, "'debug', 'info', 'warning', 'error'"),
         ({"state": {"type": "pvc"}}, "'hostPath', 'emptyDir', 'ephemeral'"),
         ({"state": {"hostPath": "data"}}, "at '/state/hostPath'"),
+        ({"state": {"hostPath": "/"}}, "at '/state/hostPath'"),
+        ({"declare": {"hostPath": "/run/"}}, "at '/declare/hostPath'"),
+        ({"web": {"port": 80}}, "at '/web/port'"),
+        ({"portal": {"port": 443}}, "at '/portal/port'"),
+        ({"serviceMonitor": {"scrapeTimeout": "soon"}}, "at '/serviceMonitor/scrapeTimeout'"),
         ({"config": {"node": {}}}, "at '/config': got object, want string"),
         ({"web": {"port": "9837"}}, "got string, want integer"),
         ({"books": {"url": "ftp://x"}}, "at '/books/url'"),
@@ -148,6 +153,12 @@ def test_a_wrong_value_is_refused_with_its_place(values: Values, said: str) -> N
         ({**BOOKS, "portal": {"enabled": True}}, "Set portal.tokenSecret or portal.webConfigSecret."),
         ({"portal": {"enabled": True, "tokenSecret": "t"}}, "Set books.url, such as"),
         ({"web": {"tls": True}}, "Set it too."),
+        ({"daemon": {"runAsUser": 65532, "capabilities": ["SYS_PTRACE"]}}, "Set daemon.runAsUser to 0"),
+        ({"config": '[books]\nship = "1h"\n'}, "Take ship out of config and set ship.enabled."),
+        (
+            {**BOOKS, "ship": {"enabled": True}, "history": {"enabled": True, "prometheusUrl": "http://p:9090"}},
+            "say with --match in history.args",
+        ),
         ({"prometheusRule": {"enabled": True, "files": ["alert"]}}, "there is no alert.yml in the chart's files/rules"),
         ({"sidecar": {"gpus": "claim"}}, "set sidecar.claimName"),
     ],

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import REPO
 from tests.deploy import helm
 from tests.deploy.helm import BOOKS, CLAIM, EXPORT, Manifest, Pod, merged, render
@@ -109,6 +111,15 @@ def test_a_token_is_mounted_only_where_the_api_is_asked() -> None:
         assert not helm.of_kind(objects, "Role"), name
         for role in roles:
             assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}], name
+
+
+def test_the_token_is_not_in_the_container_that_ships() -> None:
+    """Kubernetes mounts it nowhere where something else is mounted at its place."""
+    place = "/var/run/secrets/kubernetes.io/serviceaccount"
+    pod = helm.daemon(SHIP)
+    (mount,) = [each for each in pod.container("ship")["volumeMounts"] if each["mountPath"] == place]
+    assert "emptyDir" in pod.volumes[mount["name"]]
+    assert place not in {each["mountPath"] for each in pod.container("wattledger")["volumeMounts"]}
 
 
 def test_the_binding_is_for_the_account_that_the_daemon_has() -> None:
@@ -245,6 +256,21 @@ def test_the_network_is_open_where_it_has_to_be_and_nowhere_else() -> None:
     (rule,) = helm.only(render({"networkPolicy": {"enabled": True, "from": peers}}), "NetworkPolicy")["spec"]["ingress"]
     assert rule["from"][0] == peers[0]
     assert rule["from"][1]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "test"
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [("http://prometheus.monitoring:9090", 9090), ("https://mimir.example.com/prometheus", 443), ("http://p/x", 80)],
+)
+def test_the_history_reaches_its_prometheus_and_the_others_do_not(url: str, port: int) -> None:
+    history = merged(BOOKS, {"history": {"enabled": True, "prometheusUrl": url}, "networkPolicy": {"enabled": True}})
+    objects = render(history)
+    policy = helm.only(objects, "NetworkPolicy", "-history")["spec"]
+    assert policy["egress"] == [{"ports": [{"port": port, "protocol": "TCP"}]}]
+    labels = {pod.part: pod.metadata["labels"] for pod in helm.pods(objects)}
+    assert [part for part, own in labels.items() if policy["podSelector"]["matchLabels"].items() <= own.items()] == [
+        "history"
+    ]
 
 
 def test_nothing_is_made_that_nobody_asked_for() -> None:

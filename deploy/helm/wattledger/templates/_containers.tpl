@@ -13,13 +13,14 @@ capabilities:
   {{- end }}
 {{- end -}}
 
-{{- /* The host's name for series and books, and writable places for Python and the engines. */ -}}
+{{- /* Writable places for Python and the engines. */ -}}
 {{- define "wattledger.commonEnv" -}}
 - {name: HOME, value: /tmp}
 - {name: TMPDIR, value: /tmp}
 - {name: XDG_CACHE_HOME, value: /tmp/cache}
 {{- end -}}
 
+{{- /* The host's name, for series and books. */ -}}
 {{- define "wattledger.nodeEnv" -}}
 - name: NODE_NAME
   valueFrom: {fieldRef: {apiVersion: v1, fieldPath: spec.nodeName}}

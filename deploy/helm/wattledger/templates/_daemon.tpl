@@ -77,6 +77,10 @@
 {{- end }}
 {{- end }}
 {{- if .Values.ship.enabled }}
+{{- if include "wattledger.asksApi" . }}
+- name: no-token
+  emptyDir: {sizeLimit: 1Mi}
+{{- end }}
 {{- include "wattledger.booksVolume" . }}
 {{- end }}
 {{- end -}}
@@ -151,5 +155,9 @@ terminationMessagePolicy: FallbackToLogsOnError
 volumeMounts:
   {{- include "wattledger.commonMounts" . | nindent 2 }}
   - {name: state, mountPath: /var/lib/wattledger}
+  {{- if include "wattledger.asksApi" . }}
+  # The API's token is the daemon's alone: where something is mounted at its place, Kubernetes mounts none.
+  - {name: no-token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+  {{- end }}
   {{- include "wattledger.booksMount" . | nindent 2 }}
 {{- end -}}

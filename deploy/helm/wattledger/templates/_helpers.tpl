@@ -71,6 +71,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.daemon.enabled .Values.daemon.runAsUser .Values.daemon.capabilities -}}
+{{- fail "daemon.capabilities do nothing for another user than 0: Kubernetes has no ambient capabilities. Set daemon.runAsUser to 0, or leave them out." -}}
+{{- end -}}
+{{- if and .Values.daemon.enabled (regexMatch "(?m)^\\s*(books\\.)?ship\\s*=" .Values.config) -}}
+{{- fail "config lets the daemon ship, which has neither the bucket's keys nor the memory. Take ship out of config and set ship.enabled." -}}
+{{- end -}}
+{{- if and .Values.ship.enabled .Values.history.enabled (not (contains "--match" (join " " .Values.history.args))) -}}
+{{- fail "ship and history would both bring the hours of every node into the books. Disable one, or say with --match in history.args whose series are meant." -}}
+{{- end -}}
 {{- if and .Values.ship.enabled .Values.daemon.demo -}}
 {{- fail "daemon.demo measures nothing: what it books must not get into the books of a fleet. Disable ship.enabled." -}}
 {{- end -}}
