@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped] # ships none
 import pytest
+import yaml
 from helm_python import Chart
 
 from tests.deploy import helm
@@ -72,6 +74,16 @@ def test_it_is_as_small_a_guest_as_the_daemon(trainer: Chart, values: dict[str, 
     assert not {"hostPID", "hostNetwork"} & {*pod.spec}
     for mount in container["volumeMounts"]:
         assert mount.get("readOnly") or "hostPath" not in pod.volumes[mount["name"]]
+
+
+def test_without_gpus_of_the_kubelet_and_sys_it_has_nothing_of_the_host(trainer: Chart) -> None:
+    """As in the README: a namespace of Pod Security level "restricted" takes it."""
+    text = (EXAMPLE.parents[1] / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"`sidecar: (\{hostSys.*?\})`", text)
+    pod = job(trainer, sidecar=yaml.safe_load(line.replace("…", "gpu")))
+    security = pod.container("wattledger")["securityContext"]
+    assert (security["runAsNonRoot"], security["seccompProfile"]) == (True, {"type": "RuntimeDefault"})
+    assert not [volume for volume in pod.volumes.values() if "hostPath" in volume]
 
 
 def test_it_knows_its_pod_its_labels_and_its_neighbours(trainer: Chart, tmp_path: Path) -> None:
