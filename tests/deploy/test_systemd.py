@@ -96,6 +96,12 @@ def test_nor_is_the_daemon_with_one_drop_in(machine: Machine, tmp_path: Path, na
     assert exposure(drop_in(machine, tmp_path / "units", name), "wattledger.service") <= EXPOSURE
 
 
+@pytest.mark.parametrize("name", ["rapl-capability", "read-environ"])
+def test_whoever_may_read_every_file_does_not_see_the_keys_of_the_node(name: str) -> None:
+    (closed,) = settings(SYSTEMD / "drop-ins" / f"{name}.conf", "InaccessiblePaths")
+    assert {"-/etc/munge", "-/etc/kubernetes", "-/var/lib/kubelet/pki"} <= {*closed.split()}
+
+
 def test_the_daemon_has_no_capability_and_gpus_are_its_only_devices(machine: Machine) -> None:
     done = analyze(machine.root / UNITS, "--offline=true", "--json=short", "security", "wattledger.service")
     rows = {row["name"]: row for row in json.loads(done.stdout)}
