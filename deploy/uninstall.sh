@@ -9,6 +9,10 @@ if [ ! -f "$list" ]; then
   printf 'Nothing of wattledger is installed in %s. Another folder? PREFIX=… %s\n' "$destdir$prefix" "$0"
   exit 0
 fi
+if [ -n "$(find "$destdir$prefix" -name ledger.db)" ]; then
+  printf 'uninstall.sh: there is a ledger below %s, which would be deleted. Move its folder away first.\n' "$destdir$prefix" >&2
+  exit 2
+fi
 if [ -z "$destdir" ]; then
   [ "$(id -u)" = 0 ] || { printf 'uninstall.sh: root is needed.\n' >&2; exit 2; }
   if [ -d /run/systemd/system ]; then
@@ -21,10 +25,12 @@ while read -r file; do
 done < "$list"
 rmdir "$destdir/usr/local/lib/systemd/system/wattledger.service.d" 2> /dev/null || true
 rm -rf "$destdir$prefix" # install.sh takes no folder that held anything else
+rm -rf "$destdir/var/cache/wattledger" "$destdir/var/cache/wattledger-portal" # CacheDirectory= of the units
 if [ -z "$destdir" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 
 printf 'wattledger is removed. These stay:\n'
-for kept in /var/lib/wattledger /var/lib/wattledger-portal /etc/wattledger /etc/wattledger-portal /var/log/wattledger; do
+for kept in /var/lib/wattledger /var/lib/wattledger-portal /etc/wattledger /etc/wattledger-portal /var/log/wattledger \
+  /etc/systemd/system/wattledger.service.d; do
   [ ! -e "$destdir$kept" ] || printf '  %s\n' "$kept"
 done
 cat << 'END'

@@ -97,6 +97,27 @@ def test_uninstalling_leaves_ledger_and_settings_and_says_so(machine: Machine) -
     assert again.stdout.startswith("Nothing of wattledger is installed in")
 
 
+def test_uninstalling_takes_caches_away_and_names_drop_ins_that_stay(machine: Machine) -> None:
+    machine.install()
+    for name in ("var/cache/wattledger/books", "etc/systemd/system/wattledger.service.d/rapl-capability.conf"):
+        (machine.root / name).parent.mkdir(parents=True)
+        (machine.root / name).write_text("")
+    assert "  /etc/systemd/system/wattledger.service.d\n" in machine.uninstall().stdout
+    assert not (machine.root / "var/cache/wattledger").exists()
+
+
+def test_a_ledger_below_the_prefix_is_not_deleted(machine: Machine) -> None:
+    """Somebody may have put the state folder there."""
+    machine.install()
+    ledger = machine.root / PREFIX[1:] / "state/ledger.db"
+    ledger.parent.mkdir()
+    ledger.write_bytes(b"the only record")
+    before = machine.files()
+    done = machine.uninstall()
+    assert (done.returncode, "Move its folder away first" in done.stderr) == (2, True)
+    assert machine.files() == before
+
+
 def test_another_prefix_is_in_every_unit(tmp_path: Path) -> None:
     machine = Machine(tmp_path, "/srv/carbon/wl")
     assert machine.install().returncode == 0
