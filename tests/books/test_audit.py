@@ -335,3 +335,16 @@ def test_an_object_that_was_altered_in_a_bucket_is_found_beside_a_good_copy_in_t
         store.remove(name)
         assert store.create(name, copy.read_bytes()[:-50])
         assert [each.subject for each in found(store)["damaged"]] == [name]
+
+
+def test_one_bad_file_among_many_is_found_and_the_others_are_still_summed(store: FolderStore) -> None:
+    """Files are looked at together; what is wrong with one of them is told as if it were alone."""
+    for number in range(70):
+        node = replace(NODE, hostname=f"gpu-{number}", ledger=f"{number:08x}" * 4)
+        names = put(store, DATE, day(DATE, device=f"GPU-{number}", hours=range(2)), node=node)
+    good, bad = path_of(store, names["entries"]), path_of(store, names["coverage"])
+    bad.write_bytes(good.read_bytes())
+    audit = audited(store)
+    assert (audit.files, audit.node_hours) == (210, 140)
+    failed = [each for each in audit.findings if each.level is Level.FAIL]
+    assert {each.subject for each in failed} == {names["coverage"], "gpu-69"}

@@ -20,6 +20,9 @@ from tracker.books.names import KINDS, LakeFile, parse_name, prefixes, select
 from tracker.books.schema import Row
 from tracker.core.model import Level
 
+#: Files that are looked at together: so many, or of so many bytes.
+_BATCH = 64
+_BATCH_BYTES = 4 * 1024 * 1024
 #: Done, of how many, and what is looked at.
 Tell = Callable[[int, int, str], object]
 
@@ -114,7 +117,14 @@ def _by_day(reader: Reader, files: Iterable[LakeFile], as_of_s: int, tell: Tell)
         chosen = select(days[date])
         wanted, beside = set(chosen.files), _beside(days[date])
         rows: dict[LakeFile, list[Row]] = {}
-        for file in days[date]:
+        alone: list[LakeFile] = []
+        for batch in _batches(wanted - beside):
+            tell(done, total, date)
+            if _taken(reader, batch):
+                done += len(batch)
+            else:
+                alone += batch
+        for file in sorted({*alone, *(set(days[date]) - wanted), *beside}):
             tell(done, total, date)
             done += 1
             found = list(reader.check(file))
@@ -131,6 +141,31 @@ def _by_day(reader: Reader, files: Iterable[LakeFile], as_of_s: int, tell: Tell)
             yield from check(reader.connection, as_of_s)
         forget(reader.connection)
     tell(total, total, "")
+
+
+def _taken(reader: Reader, batch: list[LakeFile]) -> bool:
+    """Whether all of them are sound; then their rows are taken."""
+    if not reader.sound(batch):
+        return False
+    if batch[0].kind in ROW_KINDS:
+        take(reader.connection, batch[0].kind)
+    return True
+
+
+def _batches(files: Iterable[LakeFile]) -> Iterator[list[LakeFile]]:
+    """Of one kind each, and no larger than memory should hold at once."""
+    batch: list[LakeFile] = []
+    size_bytes = 0
+    for file in sorted(files):
+        if batch and (
+            file.kind != batch[0].kind or len(batch) >= _BATCH or size_bytes + file.size_bytes > _BATCH_BYTES
+        ):
+            yield batch
+            batch, size_bytes = [], 0
+        batch.append(file)
+        size_bytes += file.size_bytes
+    if batch:
+        yield batch
 
 
 def _beside(files: Iterable[LakeFile]) -> set[LakeFile]:
