@@ -62,7 +62,7 @@ def test_without_privileges_the_counters_are_denied_and_the_remedy_is_named(fold
     Machine.xeon(folder).close()
     answer = run_as_nobody(folder, "drop")
     assert answer.startswith(
-        "SourceDenied This process may not read the RAPL energy counters. Grant CAP_DAC_READ_SEARCH"
+        "SourceDenied This process may not read the RAPL energy counters. systemd: let the group wattledger read them"
     )
 
 

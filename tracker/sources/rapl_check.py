@@ -19,9 +19,9 @@ _ABSENT_REMEDY = (
 _MASKED = "The container runtime hides the RAPL counters (/sys/devices/virtual/powercap)."
 _MASKED_REMEDY = "Mount the host's /sys read-only at another place, such as /host/sys, and use --path.sysfs=/host/sys."
 _DENIED_REMEDY = (
-    "Grant CAP_DAC_READ_SEARCH. systemd: AmbientCapabilities=CAP_DAC_READ_SEARCH. Container: run as user 0 with "
-    "securityContext.capabilities {drop: [ALL], add: [DAC_READ_SEARCH]}, the host's /sys mounted at /host/sys and "
-    "--path.sysfs=/host/sys. Or let a group read them, after every boot: "
+    "systemd: let the group wattledger read them, as make install does (deploy/systemd/wattledger.tmpfiles.conf): "
+    "systemd-tmpfiles --create; or AmbientCapabilities=CAP_DAC_READ_SEARCH. Container: run as user 0, with every "
+    "capability dropped, the host's /sys mounted at /host/sys and --path.sysfs=/host/sys. By hand, after every boot: "
     "find /sys/devices/virtual/powercap -name energy_uj -exec chgrp wattledger {} + -exec chmod 0440 {} +"
 )
 _BROKEN_REMEDY = (
