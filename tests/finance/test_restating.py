@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.finance.months import (
+    CONFIG,
     HOUR_UJ,
     MONTH,
     NEXT,
@@ -31,6 +32,7 @@ from tracker.core.closing import NotClosable
 from tracker.core.restating import Outcome, Reason, total_of, with_postings
 from tracker.core.statement import Status
 from tracker.finance.compose import compose
+from tracker.finance.restating import carry_out, shadow
 
 
 def content(store: BookStore, below: str = "") -> dict[str, bytes | None]:
@@ -141,3 +143,18 @@ def test_as_reported_and_corrections_are_what_is_known(
         sums = with_postings(statement_of(store, last).rows, posted)
         best = compose(config, store, MONTH, as_of_s=now_s, group_by=found.best.group_by, filters=())
         assert sums == {line.key: line.amounts for line in best.rows}
+
+
+def test_who_looked_before_somebody_else_posted_posts_nothing_twice(closed: BookStore) -> None:
+    """Also where the open month was closed meanwhile, so that both would post into different months."""
+    late(closed, HOUR_UJ)
+    looked = shadow(CONFIG, closed, MONTH, as_of_s=NOW_S + 60)
+    fill(closed, NEXT, (1, 30))
+    december = day_start_s("2026-12-05")
+    waive = ("unshipped=gpu-2 is gone", "coverage=it was off")
+    review(closed, month=NEXT, now_s=december, waive=waive)
+    close(closed, month=NEXT, now_s=december)
+    restate(closed, now_s=december + 60)
+    with pytest.raises(NotClosable, match="2026-10 was restated, or 2026-11 was closed, meanwhile"):
+        carry_out(closed, looked, "dave", now_s=december + 120)
+    assert len(postings(closed)) == 1

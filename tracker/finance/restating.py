@@ -69,6 +69,7 @@ def carry_out(store: BookStore, of: Shadow, who: str, *, now_s: int, note: str =
     somebody else restated the month at the same time, BooksRefused for a store that writes over what is there."""
     if of.decision.outcome is not Outcome.NOTHING:
         require_create_only(store)
+        _refuse_stale(store, of)
     match of.decision.outcome:
         case Outcome.NOTHING:
             return ""
@@ -78,6 +79,18 @@ def carry_out(store: BookStore, of: Shadow, who: str, *, now_s: int, note: str =
             return _open(store, of, who, now_s, note)
         case _:
             assert_never(of.decision.outcome)
+
+
+def _refuse_stale(store: BookStore, of: Shadow) -> None:
+    """Composing takes a while, in which others post, and close the month that this was to go into."""
+    month = of.closed.month
+    posted = [
+        each.number for each in postings(store).values() if (each.month, each.version) == (month, of.closed.number)
+    ]
+    if sorted(posted) != sorted(each.number for each in of.posted) or books.open_month(store, month) != of.into:
+        raise NotClosable(
+            f"{month} was restated, or {of.into} was closed, meanwhile.", f"Look again: wattledger restate {month}"
+        )
 
 
 def _posting(of: Shadow, who: str, now_s: int, note: str) -> Posting:
