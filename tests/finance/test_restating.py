@@ -158,3 +158,10 @@ def test_who_looked_before_somebody_else_posted_posts_nothing_twice(closed: Book
     with pytest.raises(NotClosable, match="2026-10 was restated, or 2026-11 was closed, meanwhile"):
         carry_out(closed, looked, "dave", now_s=december + 120)
     assert len(postings(closed)) == 1
+
+
+def test_a_correction_is_in_the_month_it_was_posted_in_and_in_no_later_one_beside_it(closed: BookStore) -> None:
+    late(closed, HOUR_UJ)
+    _, name = restate(closed)
+    assert list(corrections_in(closed, NEXT)) == [name]
+    assert corrections_in(closed, "2026-12") == {}, "November is open and has it"

@@ -140,14 +140,10 @@ def corrections_in(store: BookStore, month: str) -> dict[str, Posting]:
     if not posted:
         return {}
     first = min(each.into for each in posted.values())
-    elsewhere = {
-        name
-        for other in months(store)
-        if other >= first and other != month
-        for version in versions(store, other)
-        for name in _posted_with(version)
-    }
-    return {name: each for name, each in posted.items() if name not in elsewhere}
+    others = {other: versions(store, other) for other in months(store) if other >= first and other != month}
+    elsewhere = {name for found in others.values() for version in found for name in _posted_with(version)}
+    over = {month, *(other for other, found in others.items() if any(each.manifest or each.closing for each in found))}
+    return {name: each for name, each in posted.items() if each.into in over and name not in elsewhere}
 
 
 def _posted_with(version: Version) -> tuple[str, ...]:
