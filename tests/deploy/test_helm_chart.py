@@ -129,6 +129,12 @@ def test_a_long_release_name_leaves_room_for_what_is_added_to_it() -> None:
         ({"jobs": {"runAsUser": 0}}, "at '/jobs/runAsUser'"),
         ({"image": {"digest": "sha256:1"}}, "at '/image/digest'"),
         ({"serviceMonitor": {"endpoint": {"path": "/x"}}}, "'path' not allowed"),
+        ({"commonLabels": {"app.kubernetes.io/name": "x"}}, "at '/commonLabels/app.kubernetes.io~1name'"),
+        (
+            {"daemon": {"podLabels": {"app.kubernetes.io/component": "x"}}},
+            "at '/daemon/podLabels/app.kubernetes.io~1component'",
+        ),
+        ({"prometheusRule": {"files": ["alerts", "alerts"]}}, "at '/prometheusRule/files'"),
         ({"prometheusRule": {"runbookPrefix": "https://wiki"}}, "at '/prometheusRule/runbookPrefix'"),
         ({"sidecar": {"gpus": "all"}}, "'kubelet', 'claim', 'none'"),
     ],
@@ -160,6 +166,7 @@ def test_a_wrong_value_is_refused_with_its_place(values: Values, said: str) -> N
             "say with --match in history.args",
         ),
         ({"prometheusRule": {"enabled": True, "files": ["alert"]}}, "there is no alert.yml in the chart's files/rules"),
+        ({"prometheusRule": {"enabled": True, "files": []}}, "has no rules"),
         ({"sidecar": {"gpus": "claim"}}, "set sidecar.claimName"),
     ],
 )

@@ -100,6 +100,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if and (or .Values.web.tls .Values.web.authenticated) (not .Values.web.configSecret) -}}
 {{- fail "web.tls and web.authenticated describe the file in web.configSecret. Set it too." -}}
 {{- end -}}
+{{- if and .Values.prometheusRule.enabled (not .Values.prometheusRule.files) (not .Values.prometheusRule.extraGroups) -}}
+{{- fail "prometheusRule.enabled has no rules: name some in prometheusRule.files, or in extraGroups." -}}
+{{- end -}}
 {{- if and (eq .Values.sidecar.gpus "claim") (not .Values.sidecar.claimName) -}}
 {{- fail "sidecar.gpus is claim: set sidecar.claimName to the pod's resource claim." -}}
 {{- end -}}
