@@ -101,6 +101,11 @@ def environ(container: Manifest, node: str = "node-1") -> dict[str, str]:
     return {each["name"]: each.get("value", node) for each in container.get("env", ())}
 
 
+def snake(name: str) -> str:
+    """A key of the Prometheus operator's API as one of Prometheus: targetLabel, target_label."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
 BOOKS: Values = {"books": {"url": "s3://carbon-books/prod", "credentialsSecret": "s3"}}
 CLAIM: Values = {"books": {"url": "/books/prod", "persistentVolumeClaim": "books"}}
 EXPORT: Values = {"export": {"enabled": True, "destination": "s3://finance/carbon"}}

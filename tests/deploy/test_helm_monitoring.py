@@ -79,7 +79,7 @@ def test_a_target_keeps_its_series_through_an_update(
     (endpoint,) = spec[field]
     assert endpoint["honorLabels"] is True, "a site or namespace that the daemon says would be exported_site"
     assert "scrapeTimeout" not in endpoint, "one that is longer than the interval is refused"
-    steps = [{_snake(name): value for name, value in step.items()} for step in endpoint["relabelings"]]
+    steps = [{helm.snake(name): value for name, value in step.items()} for step in endpoint["relabelings"]]
     assert steps[0]["target_label"] == "instance"
     assert steps[0]["source_labels"] == ["__meta_kubernetes_pod_node_name"]
     assert {"action": "labeldrop", "regex": "namespace|pod|container|service|endpoint"} in steps
@@ -113,10 +113,6 @@ def test_the_silence_of_a_node_is_noticed_whatever_the_chart_is_called() -> None
     (endpoint,) = helm.only(render(values), "PodMonitor")["spec"]["podMetricsEndpoints"]
     (job,) = (each["replacement"] for each in endpoint["relabelings"] if each.get("targetLabel") == "job")
     assert re.fullmatch(pattern, job)
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 def test_the_service_and_the_daemon_find_each_other() -> None:

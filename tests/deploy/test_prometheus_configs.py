@@ -13,6 +13,7 @@ import bcrypt
 import pytest
 import yaml
 
+from tests.deploy import helm
 from tests.deploy.installing import DEPLOY, REPO
 from tests.e2e.daemon import Daemon, until
 from tests.e2e.prometheus import Prometheus, free_port
@@ -153,6 +154,36 @@ def test_scraped_from_a_file_and_sent_by_an_agent(tmp_path: Path, daemon: Daemon
             recorded = "count(hostname:wattledger_device_power_watts:rate5m{cluster='paris-1', hostname='node-1'})"
             until(lambda: central.query(recorded), "the rules were evaluated")
             assert not central.query("count({__name__=~'go_.*|process_.*', instance='gpu-017'})"), "only ours is sent"
+
+
+def test_the_charts_monitor_gives_the_same_labels(tmp_path: Path, daemon: Daemon) -> None:
+    """With what the Prometheus operator adds to a target first: the pod's namespace and name, and a job."""
+    place = [{"targetLabel": "cluster", "replacement": "paris-1"}, {"targetLabel": "site", "replacement": "par1"}]
+    monitor = {"enabled": True, "relabelings": place}
+    ((endpoint,),) = (
+        each["spec"]["endpoints"]
+        for each in helm.render({"serviceMonitor": monitor})
+        if each["kind"] == "ServiceMonitor"
+    )
+    pod = {"namespace": "carbon", "pod": "wattledger-x7", "container": "wattledger", "service": "w", "endpoint": "http"}
+    target = {"targets": [address_of(daemon)], "labels": {**pod, "__meta_kubernetes_pod_node_name": "gpu-017"}}
+    job = {
+        "job_name": "serviceMonitor/carbon/prod-wattledger/0",
+        "honor_labels": endpoint["honorLabels"],
+        "static_configs": [target],
+        "relabel_configs": [
+            {helm.snake(name): value for name, value in step.items()} for step in endpoint["relabelings"]
+        ],
+    }
+    with serving(stage(tmp_path / "etc"), "chart.yml", {"global": {}, "scrape_configs": [job]}) as server:
+        until(lambda: server.query("wattledger_pue_ratio"), "it was scraped", 60)
+        own = {"job": "wattledger", "instance": "gpu-017", "cluster": "paris-1", "site": "par1"}
+        (up,) = server.query("up")
+        assert {name: value for name, value in up if name != "__name__"} == own
+        (ratio,) = server.query("wattledger_pue_ratio")
+        assert {name: value for name, value in ratio if name != "__name__"} == own
+        names = {name for series in server.query("{__name__=~'wattledger_.*'}") for name, _ in series}
+        assert not [name for name in names if name.startswith("exported_")]
 
 
 def instances(central: Prometheus) -> set[str]:
