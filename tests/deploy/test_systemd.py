@@ -90,7 +90,7 @@ def test_no_unit_is_more_exposed_than_that(machine: Machine, unit: str) -> None:
     assert exposure(machine.root / UNITS, unit) <= EXPOSURE
 
 
-@pytest.mark.parametrize("name", ["rapl-capability", "read-environ", "container-engine", "addresses"])
+@pytest.mark.parametrize("name", ["rapl-capability", "read-environ", "container-engine", "books-folder", "addresses"])
 def test_nor_is_the_daemon_with_one_drop_in(machine: Machine, tmp_path: Path, name: str) -> None:
     """All but kubelet.conf, which makes it root and says so."""
     assert exposure(drop_in(machine, tmp_path / "units", name), "wattledger.service") <= EXPOSURE
