@@ -18,6 +18,7 @@ from tracker.core.restating import (
     Posting,
     Reason,
     decide,
+    key_of,
     reversal,
     total_of,
     with_postings,
@@ -196,7 +197,7 @@ def test_reported_and_posted_is_always_what_is_known(
         elif decision.outcome is Outcome.POST:
             posted.append(posting(decision, len(mine) + 1, version))
         everything = with_postings(reported.rows, [each for each in posted if each.version == version])
-        known = {each.key: each.amounts for each in best.rows}
+        known = {key_of(each): each.amounts for each in best.rows}
         assert {k: v for k, v in everything.items() if k in known} == known
         for key in everything.keys() - known.keys():
             assert not any(getattr(everything[key], column) for column in COLUMNS)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.books.small_lake import Hours, put
 from tests.finance.months import (
     CONFIG,
+    GPU_2,
     HOUR_UJ,
     MONTH,
     NEXT,
@@ -22,14 +25,17 @@ from tests.finance.months import (
     late,
     restate,
     review,
+    with_books,
     with_pue,
 )
 from tracker.books.interface import BookStore
 from tracker.books.names import day_start_s
+from tracker.books.store import open_store
 from tracker.books.versions import corrections_in, postings, statement_of, versions
+from tracker.config.schema import Site
 from tracker.core.amounts import COLUMNS
 from tracker.core.closing import NotClosable
-from tracker.core.restating import Outcome, Reason, total_of, with_postings
+from tracker.core.restating import Outcome, Reason, key_of, total_of, with_postings
 from tracker.core.statement import Status
 from tracker.finance.compose import compose
 from tracker.finance.restating import carry_out, shadow
@@ -142,7 +148,7 @@ def test_as_reported_and_corrections_are_what_is_known(
         posted = [each for each in postings(store).values() if each.version == last.number]
         sums = with_postings(statement_of(store, last).rows, posted)
         best = compose(config, store, MONTH, as_of_s=now_s, group_by=found.best.group_by, filters=())
-        assert sums == {line.key: line.amounts for line in best.rows}
+        assert sums == {key_of(line): line.amounts for line in best.rows}
 
 
 def test_who_looked_before_somebody_else_posted_posts_nothing_twice(closed: BookStore) -> None:
@@ -165,3 +171,28 @@ def test_a_correction_is_in_the_month_it_was_posted_in_and_in_no_later_one_besid
     _, name = restate(closed)
     assert list(corrections_in(closed, NEXT)) == [name]
     assert corrections_in(closed, "2026-12") == {}, "November is open and has it"
+
+
+def test_a_team_with_rows_in_two_scopes_is_restated_row_by_row(tmp_path: Path) -> None:
+    """Own hardware and a cloud's, in a statement that does not tell sites apart."""
+    store = open_store(str(tmp_path / "books"), create=True)
+    sites = {**CONFIG.site, "aws": Site(zone="FR", pue=1.1, pue_source="provider", control="cloud")}
+    config = with_books(msgspec.structs.replace(CONFIG, site=sites), group_by=("team",))
+    rented = replace(SECOND, site="aws")
+    fill(store)
+    fill(store, node=rented, device=GPU_2)
+    review(store, config=config)
+    close(store, config=config)
+    found, _ = restate(store, config)
+    assert [(each.key, each.scope) for each in found.reported.rows if each.key == ("nlp",)] == [
+        (("nlp",), "2"),
+        (("nlp",), "3"),
+    ]
+    assert found.decision.outcome is Outcome.NOTHING
+    put(store, "2026-10-28", Hours().add(day_start_s("2026-10-28"), HOUR_UJ, device=GPU_2), node=rented)
+    found, _ = restate(store, config, now_s=NOW_S + 7200)
+    assert found.decision.outcome is Outcome.POST
+    (changed,) = (each.line for each in found.decision.corrections if each.line.amounts.energy_it_wh)
+    assert (changed.key, changed.scope, changed.category) == (("nlp",), "3", "1")
+    assert changed.amounts.energy_it_wh == 700
+    assert restate(store, config, now_s=NOW_S + 7300)[0].decision.outcome is Outcome.NOTHING

@@ -32,6 +32,7 @@ JUDGED = {
 _ENERGY = ("energy_it_wh", "measured_wh", "simulated_wh", "idle_wh", "device_mh")
 _NO_RATIOS = Ratios(None, None, None)
 
+#: Labels; or, where rows are told apart, labels with the scope and category that ``key_of`` puts behind them.
 Key = tuple[str, ...]
 
 
@@ -109,6 +110,11 @@ class Decision:
     because: str = ""
 
 
+def key_of(line: Line) -> Key:
+    """What tells a row apart: one team may have rows in two scopes, of own hardware and of a cloud's."""
+    return (*line.key, line.scope, line.category)
+
+
 def decide(
     reported: Statement,
     posted: Iterable[Posting],
@@ -140,8 +146,8 @@ def outstanding(
     reported: Statement, base: Mapping[Key, Amounts], best: Statement, reason: Reason | None = None
 ) -> tuple[Correction, ...]:
     """What remains between what is reported and posted (``base``) and what is known, by key."""
-    shapes = {line.key: line for line in (*reported.rows, *best.rows)}
-    known = {line.key: line.amounts for line in best.rows}
+    shapes = {key_of(line): line for line in (*reported.rows, *best.rows)}
+    known = {key_of(line): line.amounts for line in best.rows}
     deltas = {}
     for key in sorted({*base, *known}):
         before = base.get(key, NOTHING)
@@ -153,10 +159,16 @@ def outstanding(
         Correction(
             best.period.month,
             str(reason or (main if _is_rounding(delta) else _reason([delta]))),
-            replace(shapes.get(key, Line("", key, NOTHING, _NO_RATIOS)), amounts=delta, ratios=_NO_RATIOS),
+            replace(shapes.get(key) or _posted_line(key), amounts=delta, ratios=_NO_RATIOS),
         )
         for key, delta in deltas.items()
     )
+
+
+def _posted_line(key: Key) -> Line:
+    """Of a row that was posted, and that neither the reported rows nor the best ones have."""
+    *labels, scope, category = key
+    return Line("", tuple(labels), NOTHING, _NO_RATIOS, scope, category)
 
 
 def _reason(deltas: Iterable[Amounts]) -> Reason:
@@ -170,11 +182,11 @@ def _is_rounding(delta: Amounts) -> bool:
 
 
 def with_postings(rows: Iterable[Line], posted: Iterable[Posting]) -> dict[Key, Amounts]:
-    """Rows and what was posted for them, by key."""
-    sums = {line.key: line.amounts for line in rows}
+    """Rows and what was posted for them, by ``key_of``."""
+    sums = {key_of(line): line.amounts for line in rows}
     for posting in posted:
         for correction in posting.corrections:
-            key = correction.line.key
+            key = key_of(correction.line)
             sums[key] = plus(sums.get(key, NOTHING), correction.line.amounts)
     return sums
 
@@ -187,13 +199,22 @@ def cannot_be_posted(reported: Statement, base: Mapping[Key, Amounts], best: Sta
         return f"The month is one of {best.period.timezone} now, not of {reported.period.timezone}."
     if reported.currency and reported.currency != best.currency:
         return f"Costs are in {best.currency or 'no currency'} now, not in {reported.currency}."
-    scopes = {line.key: (line.scope, line.category) for line in reported.rows}
+    before, now = _scopes(reported.rows), _scopes(best.rows)
     for line in best.rows:
-        if scopes.get(line.key, (line.scope, line.category)) != (line.scope, line.category):
+        was, is_now = before.get(line.key, set()), now[line.key]
+        if was - is_now and is_now - was:
             return f"{_name(line.key)} belongs to another scope now."
-        for column in lost(base.get(line.key, line.amounts), line.amounts):
+        for column in lost(base.get(key_of(line), line.amounts), line.amounts):
             return f"{column} of {_name(line.key)} was known and is not known now."
     return ""
+
+
+def _scopes(rows: Iterable[Line]) -> dict[Key, set[Key]]:
+    """By labels."""
+    found: dict[Key, set[Key]] = {}
+    for line in rows:
+        found.setdefault(line.key, set()).add((line.scope, line.category))
+    return found
 
 
 def reversal(posted: Sequence[Posting]) -> tuple[Correction, ...]:
@@ -201,8 +222,8 @@ def reversal(posted: Sequence[Posting]) -> tuple[Correction, ...]:
     sums: dict[tuple[str, Key], tuple[Correction, Amounts]] = {}
     for posting in posted:
         for each in posting.corrections:
-            before = sums.get((each.reason, each.line.key), (each, NOTHING))[1]
-            sums[each.reason, each.line.key] = (each, plus(before, each.line.amounts))
+            before = sums.get((each.reason, key_of(each.line)), (each, NOTHING))[1]
+            sums[each.reason, key_of(each.line)] = (each, plus(before, each.line.amounts))
     return tuple(
         replace(each, line=replace(each.line, amounts=minus(gone(total), total)))
         for _, (each, total) in sorted(sums.items(), key=lambda item: item[0])
@@ -231,8 +252,8 @@ def total_of(corrections: Iterable[Correction]) -> Amounts:
 
 
 def _moved(column: str, reported: Iterable[Line], best: Iterable[Line]) -> Moved:
-    before = {line.key: getattr(line.amounts, column) for line in reported}
-    after = {line.key: getattr(line.amounts, column) for line in best}
+    before = {key_of(line): getattr(line.amounts, column) for line in reported}
+    after = {key_of(line): getattr(line.amounts, column) for line in best}
     deltas = [(after.get(key) or 0) - (before.get(key) or 0) for key in {*before, *after}]
     added, taken = sum(d for d in deltas if d > 0), -sum(d for d in deltas if d < 0)
     return Moved(column, max(added, taken), _known_total(before.values()), _known_total(after.values()))
