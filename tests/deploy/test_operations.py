@@ -13,7 +13,9 @@ import pytest
 from tests.deploy.installing import DEPLOY
 from tests.e2e.daemon import COMMAND, Daemon, total, until
 
-GUIDES = [DEPLOY / "README.md", *(DEPLOY / name / "README.md" for name in ("systemd", "prometheus", "slurm"))]
+#: Of each folder; the others speak of files and settings only.
+COMMANDS = [DEPLOY / "README.md", *(DEPLOY / name / "README.md" for name in ("slurm", "helm", "container", "compose"))]
+GUIDES = [*COMMANDS, *(DEPLOY / name / "README.md" for name in ("systemd", "prometheus")), DEPLOY.parent / "README.md"]
 ENERGY = "wattledger_device_energy_joules_total"
 
 
@@ -28,13 +30,15 @@ def test_every_link_leads_somewhere(guide: Path) -> None:
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings
 
 
-@pytest.mark.parametrize("guide", [GUIDES[0], GUIDES[-1]], ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("guide", COMMANDS, ids=lambda path: path.parent.name)
 def test_every_command_is_one(guide: Path) -> None:
     text = guide.read_text(encoding="utf-8")
     blocks = "\n".join(re.findall(r"```\w*\n(.*?)```", text, re.DOTALL) + re.findall(r"`([^`\n]+)`", text))
     named = {
         found.strip()
-        for found in re.findall(r"(?:^|[$&] |wattledger )wattledger ((?:grid )?[a-z]+)", blocks, re.MULTILINE)
+        for found in re.findall(
+            r"(?:^|[$&] |wattledger |exec \w+ |-- )wattledger ((?:grid )?[a-z]+)", blocks, re.MULTILINE
+        )
     }
     assert named
     for command in sorted(named):
