@@ -92,7 +92,7 @@ def _sums() -> list[Panel]:
         number(
             "Month",
             "The UTC month in which the time range ends: everything below is of this month up to that moment.",
-            Query(THIS_MONTH, "{{month}}"),
+            Query(f'label_replace({THIS_MONTH}, "month", "$1-$2", "month", "(....)(..)")', "{{month}}"),
             Look(TEXT, "no month", span=4),
             names=True,
         ),

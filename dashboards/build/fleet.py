@@ -118,7 +118,7 @@ def _silent() -> Panel:
         "Which nodes are silent",
         "Nodes that ticked within the last day and do not now, longest first. Their counters are in their ledgers: "
         "what they measured while nobody scraped them is not lost.",
-        [Column("Silent for", f"{_silence()} > {_SILENT_S}", AGE, 0)],
+        [Column("Silent for", f"{_silence()} > {_SILENT_S}", AGE, 1)],
         Look("", "every node reports", span=8, height=8),
         labels={"cluster": "Cluster", "hostname": "Node"},
         links=_NODE_LINK,
@@ -208,7 +208,7 @@ def _factors() -> Panel:
             Column("Age", f"max by ({by}) (time() - {stamp})", AGE, 0),
             Column("Nodes", f"count by ({by}) ({value})", AMOUNT, 0),
         ],
-        Look("", "no factor in use", span=12, height=8),
+        Look("", "no factor in use", span=14, height=8),
         labels={"zone": "Zone", "basis": "Basis", "factor_type": "Type", "tier": "Tier", "provider": "Provider"},
         sort="Age",
     )
@@ -224,7 +224,7 @@ def _services() -> Panel:
             Column("Answered", f"sum by (provider) (wattledger_grid_provider_up{{{PLACE}}})", AMOUNT, 0),
             Column("Last answer", f"max by (provider) (time() - {success})", AGE, 0),
         ],
-        Look("", "no service is asked: yearly tables", span=5, height=8),
+        Look("", "no service is asked: yearly tables", span=10, height=8),
         labels={"provider": "Service"},
     )
 
@@ -240,7 +240,7 @@ def _pue() -> Panel:
             Column("PUE", f"max by ({by}) ({info} * on ({TARGET},site) group_left () {pue})", RATIO, 3),
             Column("Nodes", f"count by ({by}) (wattledger_pue_info{{{PLACE}}})", AMOUNT, 0),
         ],
-        Look("", "no site reports", span=7, height=8),
+        Look("", "no site reports", span=24, height=6),
         labels={"site": "Site", "source": "Source", "assumed": "Assumed"},
         widths={"Assumed": 100, "PUE": 80, "Nodes": 80},
     )

@@ -9,7 +9,6 @@ from dashboards.build.inference_names import PROXY_OUTPUT, PROXY_PROMPT, PROXY_R
 from dashboards.build.page import Band
 from dashboards.build.panels import Column, Look, Query, bars, rows
 from dashboards.build.style import AMOUNT, GRAMS, KWH, kwh, named
-from dashboards.build.workloads import blank
 
 _NO_PROXY = "no LiteLLM proxy here"
 _SPLIT = (
@@ -46,19 +45,17 @@ def _split() -> Panel:
 
 
 def _teams() -> Panel:
-    return blank(
-        rows(
-            "Teams of the proxy",
-            _SPLIT,
-            [
-                Column("Energy", kwh(_allocated(joules())), KWH, 3),
-                Column("Emissions", _allocated(grams()), GRAMS, 1),
-                Column("Output tokens", _made(PROXY_OUTPUT), AMOUNT),
-                Column("Prompt tokens", _made(PROXY_PROMPT), AMOUNT),
-                Column("Requests", _made(PROXY_REQUESTS), AMOUNT),
-            ],
-            Look("", _NO_PROXY, span=16, height=8),
-            labels={"team_alias": "Team"},
-            sort="Energy",
-        )
+    return rows(
+        "Teams of the proxy",
+        _SPLIT,
+        [
+            Column("Energy", kwh(_allocated(joules())), KWH, 3),
+            Column("Emissions", _allocated(grams()), GRAMS, 1),
+            Column("Output tokens", _made(PROXY_OUTPUT), AMOUNT),
+            Column("Prompt tokens", _made(PROXY_PROMPT), AMOUNT),
+            Column("Requests", _made(PROXY_REQUESTS), AMOUNT),
+        ],
+        Look("", _NO_PROXY, span=16, height=8),
+        labels={"team_alias": "Team"},
+        sort="Energy",
     )

@@ -7,7 +7,6 @@ from grafana_foundation_sdk.models.dashboard import Panel
 from dashboards.build.inference_joins import EACH, RANGE, SERVER, all_tokens, grams, joules, outputs, per, requests
 from dashboards.build.panels import Column, Look, rows
 from dashboards.build.style import AMOUNT, GRAMS, JOULES, KWH, kwh
-from dashboards.build.workloads import blank
 
 NOBODY = "no server here that wattledger charges"
 WHERE = (
@@ -37,28 +36,24 @@ def _columns(by: str) -> list[Column]:
 
 
 def engines() -> Panel:
-    return blank(
-        rows(
-            "By engine",
-            "All energy of the time range, idle time too. A server with two counters (vLLM inside Triton) is in both "
-            f"rows, so do not add rows. {CAVEAT}",
-            _columns("software"),
-            Look("", NOBODY, span=24, height=8),
-            labels={"software": "Engine"},
-            sort="Energy",
-        )
+    return rows(
+        "By engine",
+        "All energy of the time range, idle time too. A server with two counters (vLLM inside Triton) is in both "
+        f"rows, so do not add rows. {CAVEAT}",
+        _columns("software"),
+        Look("", NOBODY, span=24, height=8),
+        labels={"software": "Engine"},
+        sort="Energy",
     )
 
 
 def servers() -> Panel:
-    return blank(
-        rows(
-            "By server",
-            f"The same for each pod or workload that serves. {WHERE}",
-            _columns(EACH),
-            Look("", NOBODY, span=24, height=9),
-            labels={"server": "Server", "software": "Engine", "cluster": "Cluster"},
-            widths={"Server": 260, "Engine": 120, "Cluster": 90},
-            sort="Energy",
-        )
+    return rows(
+        "By server",
+        f"The same for each pod or workload that serves. {WHERE}",
+        _columns(EACH),
+        Look("", NOBODY, span=24, height=9),
+        labels={"server": "Server", "software": "Engine", "cluster": "Cluster"},
+        widths={"Server": 260, "Engine": 120, "Cluster": 90},
+        sort="Energy",
     )

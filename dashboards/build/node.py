@@ -214,7 +214,7 @@ def _crosscheck() -> Panel:
         "the two sensors is wrong.",
         Query(
             f"{ratio} * on (cluster,hostname,device) group_left (component,index) {_info('index')}",
-            "{{hostname}} {{component}} {{index}}",
+            "{{component}} {{index}} {{hostname}}",
         ),
         Look(
             RATIO,
@@ -260,7 +260,7 @@ def _gaps() -> Panel:
         "Gaps of the time range by device and reason: nothing was booked as measured in them, nothing was invented. "
         "The first gap of its kind on a device shows from its second scrape on.",
         Query(
-            f"topk(10, sum by (hostname,component,device,reason) ({gaps}) > 0)", "{{hostname}} {{device}}: {{reason}}"
+            f"topk(10, sum by (hostname,component,device,reason) ({gaps}) > 0)", "{{reason}}: {{hostname}} {{device}}"
         ),
         Look(AGE, "no gap in this time", span=7, height=8, steps=ANY_IS_DOUBTFUL),
     )

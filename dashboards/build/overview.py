@@ -41,6 +41,7 @@ from dashboards.build.style import (
     workload_names,
 )
 from dashboards.build.variables import work
+from dashboards.build.workloads import with_name
 
 _ENERGY = "wattledger_workload_energy_joules_total"
 _IDLE = "wattledger_workload_idle_energy_joules_total"
@@ -186,11 +187,11 @@ def _waste_share() -> Panel:
 
 
 def _wasters() -> Panel:
-    idle = increase(_IDLE, f"{WORK},{_CLAIMED}", "workload")
+    idle = increase(_IDLE, f"{WORK},{_CLAIMED}", "cluster,workload,kind")
     return bars(
         "Most allocated and idle energy",
         "The ten workloads with most energy below the idle floor of devices that they hold, in the time range.",
-        Query(f"topk(10, {kwh(idle)} > 0)", "{{workload}}"),
+        Query(kwh(with_name(f"topk(10, {idle} > 0)")), "{{name}}"),
         Look(KWH, "no workload wastes energy here", span=6, height=10, steps=ANY_IS_DOUBTFUL),
     )
 
@@ -215,7 +216,7 @@ def _forecast() -> Panel:
         "What a kWh is expected to weigh in so many hours (scheme average), or what one more kWh would cause (a "
         "margin): advice, never inventory, and the two are never compared.",
         [  # one query each: an instant query has no order, and "12h" sorts before "1h"
-            Query(expected % f'{PLACE},horizon="{hours}h"', "{{zone}} {{scheme}} +{{horizon}}") for hours in _HORIZONS_H
+            Query(expected % f'{PLACE},horizon="{hours}h"', "+{{horizon}} {{zone}} {{scheme}}") for hours in _HORIZONS_H
         ],
         Look(INTENSITY, "no forecast for these zones", span=8, height=8, decimals=0),
     )
@@ -231,6 +232,7 @@ def _greenest() -> Panel:
         ),
         Look(DATE, "no forecast for these zones", span=4, height=8),
         now=True,
+        listed=True,
     )
 
 
@@ -266,7 +268,7 @@ def _top() -> Panel:
         "range and the nearest scrapes. The statement is the book.",
         [
             Column("Energy", kwh(biggest), KWH, 2),
-            Column("Emissions", theirs(increase(_EMISSIONS, f"{WORK},{_LOCATION}", by)), GRAMS, 0),
+            Column("Emissions", theirs(increase(_EMISSIONS, f"{WORK},{_LOCATION}", by)), GRAMS, 1),
             Column("Idle energy", theirs(kwh(increase(_IDLE, f"{WORK},{_CLAIMED}", by))), KWH, 2),
         ],
         Look("", "no workload here", span=18, height=10),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from grafana_foundation_sdk.builders import dashboard as build
@@ -76,7 +78,22 @@ def field(column: str) -> str:
 
 
 def to_json(page: Page) -> str:
-    return JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(assemble(page)) + "\n"
+    board = json.loads(JSONEncoder().encode(assemble(page)))
+    _leave_out(board)
+    return json.dumps(board, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
+
+def _leave_out(board: dict[str, Any]) -> None:
+    """What the SDK writes and Grafana 13's own types do not know: options of intervals on every variable, and the
+    footer of tables, which moved. Table cells need their kind."""
+    for variable in board["templating"]["list"]:
+        for name in ("auto", "auto_count", "auto_min"):
+            variable.pop(name, None)
+    for panel in board["panels"]:
+        for each in (panel, *panel.get("panels", ())):
+            if each["type"] == "table":
+                each["options"].pop("footer", None)
+                each["fieldConfig"]["defaults"]["custom"]["cellOptions"] = {"type": "auto"}
 
 
 def assemble(page: Page) -> Dashboard:

@@ -54,6 +54,9 @@ class Query:
 Queries = str | Query | Sequence[Query]
 
 
+_LOW = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """How a panel looks where it differs from the rest.
@@ -65,7 +68,7 @@ class Look:
     unit: str
     empty: str
     span: int = 4
-    height: int = 4
+    height: int = _LOW
     decimals: int | None = None
     lowest: float | None = 0
     highest: float | None = None
@@ -85,19 +88,27 @@ class Column:
 
 
 def number(
-    title: str, description: str, query: Queries, look: Look, *, now: bool = False, names: bool = False
+    title: str,
+    description: str,
+    query: Queries,
+    look: Look,
+    *,
+    now: bool = False,
+    names: bool = False,
+    listed: bool = False,
 ) -> Panel:
     """A big number: the last value with its course behind it, or (``now``) one instant query; ``names`` shows legends
-    in place of values."""
+    in place of values; ``listed`` puts several of them one below the other."""
     panel = stat.Panel()
     _frame(panel, title, description, look)
     _ask(panel, query, instant=now or names)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
-    panel.graph_mode(BigValueGraphMode.NONE if now or names else BigValueGraphMode.AREA)
+    beside = look.height > _LOW  # in a low panel the course would run through the number
+    panel.graph_mode(BigValueGraphMode.AREA if beside and not (now or names) else BigValueGraphMode.NONE)
     panel.color_mode(BigValueColorMode.VALUE)
     panel.text_mode(BigValueTextMode.NAME if names else BigValueTextMode.AUTO)
-    panel.wide_layout(True)
-    panel.orientation(VizOrientation.AUTO)
+    panel.wide_layout(not listed)
+    panel.orientation(VizOrientation.HORIZONTAL if listed else VizOrientation.AUTO)
     return panel.build()
 
 
@@ -172,6 +183,8 @@ def rows(
     panel.with_transformation(
         DataTransformerConfig("organize", options={"excludeByName": {}, "indexByName": order, "renameByName": titles})
     )
+    # An empty cell is empty: what the panel says when it has no row at all would be cut there.
+    panel.override_by_regexp(".*", [DynamicConfigValue("noValue", "-")])
     for column in columns:
         panel.override_by_name(column.title, _column_look(column))
     for column_title, (text, url) in (links or {}).items():

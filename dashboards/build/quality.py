@@ -9,6 +9,7 @@ from dashboards.build.panels import Look, Query, Steps, number
 from dashboards.build.style import AGE, BAD, DOUBTFUL, GOOD, NODE, PLACE, SHARE, TEXT, by_host, rate, share
 
 _ENERGY = "wattledger_workload_energy_joules_total"
+_NO_FACTOR = "no factor: nothing is weighed"
 _MORE_IS_BETTER: Steps = ((None, BAD), (0.9, DOUBTFUL), (0.99, GOOD))
 _LESS_IS_BETTER: Steps = ((None, GOOD), (0.05, DOUBTFUL), (0.2, BAD))
 _LOCATION = f'{PLACE},basis="location"'
@@ -95,8 +96,9 @@ def _factor() -> Panel:
         "The location-based factor that weighs each joule now. Tier 1 is measured by the grid, 2 estimated for "
         "the hour, 3 a yearly value in the shape of hours, 4 an official yearly value, 5 a generic one, 6 the world's"
         ", which closes no month.",
-        Query(factors(), "{{zone}}: tier {{tier}}, {{provider}}"),
-        Look(TEXT, "no factor: nothing is weighed", span=8),
+        # A panel of names has no words of its own for nothing: the second query is that name.
+        [Query(factors(), "{{zone}}: tier {{tier}}, {{provider}}"), Query(f"absent({factors()})", _NO_FACTOR)],
+        Look(TEXT, _NO_FACTOR, span=8),
         names=True,
     )
 

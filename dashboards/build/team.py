@@ -32,7 +32,6 @@ from dashboards.build.workloads import (
     LOCATION,
     OWNED,
     before,
-    blank,
     change,
     held_hours,
     idle_share,
@@ -195,16 +194,14 @@ def _projects() -> Panel:
         Column("GPU hours", held_hours(GPU, by), HOURS, 1),
         Column("GPU idle share", idle_share(GPU, by), SHARE, 0, _IDLE),
     ]
-    return blank(
-        rows(
-            "Projects, and the period before",
-            f"By team and project, in the time range. {_PERIOD} {EDGES}",
-            columns,
-            Look("", _NO_WORK, span=24, height=8),
-            labels={"team": "Team", "project": "Project"},
-            links={"Project": ("This project", link("team", project=field("Project")))},
-            sort="Energy",
-        )
+    return rows(
+        "Projects, and the period before",
+        f"By team and project, in the time range. {_PERIOD} {EDGES}",
+        columns,
+        Look("", _NO_WORK, span=24, height=8),
+        labels={"team": "Team", "project": "Project"},
+        links={"Project": ("This project", link("team", project=field("Project")))},
+        sort="Energy",
     )
 
 
@@ -242,27 +239,25 @@ def _workloads() -> Panel:
         Column("GPU hours", of_these(held_hours(GPU, by)), HOURS, 1),
         Column("GPU idle share", of_these(f"({idle_share(GPU, by)})"), SHARE, 0, _IDLE),
     ]
-    return blank(
-        rows(
-            "Workloads",
-            f"The {_ROWS} that used most energy in the time range, summed over their nodes. A workload opens as a "
-            f"training run; its phase tells what else it is. {EDGES}",
-            columns,
-            Look("", _NO_WORK, span=24, height=12),
-            labels={
-                "name": "Name",
-                "workload": "Workload",
-                "kind": "Kind",
-                "team": "Team",
-                "project": "Project",
-                "phase": "Phase",
-                "cluster": "Cluster",
-            },
-            widths={"Name": 200, "Workload": 240, "Kind": 100, "Cluster": 100},
-            links={
-                "Workload": ("As a training run", link("training", workload=field("Workload"))),
-                "Phase": ("Inference servers of this project", link("inference", project=field("Project"))),
-            },
-            sort="Energy",
-        )
+    return rows(
+        "Workloads",
+        f"The {_ROWS} that used most energy in the time range, summed over their nodes. A workload opens as a "
+        f"training run; its phase tells what else it is. {EDGES}",
+        columns,
+        Look("", _NO_WORK, span=24, height=12),
+        labels={
+            "name": "Name",
+            "workload": "Workload",
+            "kind": "Kind",
+            "team": "Team",
+            "project": "Project",
+            "phase": "Phase",
+            "cluster": "Cluster",
+        },
+        widths={"Name": 200, "Workload": 240, "Kind": 100, "Cluster": 100},
+        links={
+            "Workload": ("As a training run", link("training", workload=field("Workload"))),
+            "Phase": ("Inference servers of this project", link("inference", project=field("Project"))),
+        },
+        sort="Energy",
     )

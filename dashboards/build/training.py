@@ -35,7 +35,6 @@ from dashboards.build.workloads import (
     IDLE,
     LOCATION,
     OWNED,
-    blank,
     held_hours,
     idle_share,
     unused_total,
@@ -221,28 +220,26 @@ def _held() -> Panel:
 
 def _nodes() -> Panel:
     energy = increase(ENERGY, OWNED, _PER_HOST)
-    return blank(
-        rows(
-            "Nodes of the run",
-            f"Nodes on which the run used energy in the time range. {EDGES}",
-            [
-                Column("Energy", kwh(energy), KWH, 2),
-                Column("Power now", rate(ENERGY, OWNED, _PER_HOST), WATTS, 0),
-                Column("GPU hours", held_hours(GPU, _PER_HOST), HOURS, 1),
-                Column("GPU idle share", idle_share(GPU, _PER_HOST), SHARE, 0, _IDLE),
-                Column(
-                    "Measured",
-                    share(increase(ENERGY, f'{OWNED},method="measured"', _PER_HOST), energy),
-                    SHARE,
-                    0,
-                    ((None, BAD), (0.9, DOUBTFUL), (0.99, GOOD)),
-                ),
-            ],
-            Look("", _NO_RUN, span=16, height=8),
-            labels={"hostname": "Node", "cluster": "Cluster"},
-            links={"Node": ("This node", link("node", hostname=field("Node")))},
-            sort="Energy",
-        )
+    return rows(
+        "Nodes of the run",
+        f"Nodes on which the run used energy in the time range. {EDGES}",
+        [
+            Column("Energy", kwh(energy), KWH, 2),
+            Column("Power now", rate(ENERGY, OWNED, _PER_HOST), WATTS, 0),
+            Column("GPU hours", held_hours(GPU, _PER_HOST), HOURS, 1),
+            Column("GPU idle share", idle_share(GPU, _PER_HOST), SHARE, 0, _IDLE),
+            Column(
+                "Measured",
+                share(increase(ENERGY, f'{OWNED},method="measured"', _PER_HOST), energy),
+                SHARE,
+                0,
+                ((None, BAD), (0.9, DOUBTFUL), (0.99, GOOD)),
+            ),
+        ],
+        Look("", _NO_RUN, span=16, height=8),
+        labels={"hostname": "Node", "cluster": "Cluster"},
+        links={"Node": ("This node", link("node", hostname=field("Node")))},
+        sort="Energy",
     )
 
 

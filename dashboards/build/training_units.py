@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models.dashboard import Panel
 from dashboards.build.page import Band
 from dashboards.build.panels import Column, Look, Query, lines, number, rows
 from dashboards.build.style import AMOUNT, GRAMS, JOULES, NODE, increase, rate
-from dashboards.build.workloads import EMISSIONS, ENERGY, LOCATION, OWNED, UNITS, blank, with_name
+from dashboards.build.workloads import EMISSIONS, ENERGY, LOCATION, OWNED, UNITS, with_name
 
 _NONE = "no steps declared"
 _NO_TOKENS = "no tokens declared"
@@ -97,22 +97,20 @@ def _table() -> Panel:
         units = done(unit, "increase", "$__range", "cluster,workload")
         return with_name(f"{times}{weight} / {on} group_left () ({units} > 0)")
 
-    return blank(
-        rows(
-            "By workload",
-            f"Each chosen workload by itself, over all of its nodes, in the time range. {_HOW}",
-            [
-                Column("J / step", over(energy, _STEPS), JOULES, 1),
-                Column("CO2e / step", over(grams, _STEPS), GRAMS, 3),
-                Column("J / 1k tokens", over(energy, _TOKENS, "1000 * "), JOULES, 2),
-                Column("CO2e / 1k tokens", over(grams, _TOKENS, "1000 * "), GRAMS, 4),
-                Column("Steps", with_name(_counted(energy, _STEPS)), AMOUNT),
-                Column("Tokens", with_name(_counted(energy, _TOKENS)), AMOUNT),
-            ],
-            Look("", "nothing is declared", span=24, height=7),
-            labels={"name": "Name", "workload": "Workload", "kind": "Kind", "cluster": "Cluster"},
-            sort="Steps",
-        )
+    return rows(
+        "By workload",
+        f"Each chosen workload by itself, over all of its nodes, in the time range. {_HOW}",
+        [
+            Column("J / step", over(energy, _STEPS), JOULES, 1),
+            Column("CO2e / step", over(grams, _STEPS), GRAMS, 3),
+            Column("J / 1k tokens", over(energy, _TOKENS, "1000 * "), JOULES, 2),
+            Column("CO2e / 1k tokens", over(grams, _TOKENS, "1000 * "), GRAMS, 4),
+            Column("Steps", with_name(_counted(energy, _STEPS)), AMOUNT),
+            Column("Tokens", with_name(_counted(energy, _TOKENS)), AMOUNT),
+        ],
+        Look("", "nothing is declared", span=24, height=7),
+        labels={"name": "Name", "workload": "Workload", "kind": "Kind", "cluster": "Cluster"},
+        sort="Steps",
     )
 
 

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.models.dashboard import (
-    DashboardFieldConfigSourceOverrides,
-    DynamicConfigValue,
-    MatcherConfig,
-    Panel,
-)
-
 from dashboards.build.style import NODE, REMAINDERS, WORK, increase, rate, share
 
 ENERGY = "wattledger_workload_energy_joules_total"
@@ -36,15 +29,6 @@ def with_name(vector: str) -> str:
     seen = f'count_over_time(wattledger_workload_info{{{NODE},workload=~"$workload"}}[$__range])'
     longest = f"topk by ({_KEY}) (1, sum by ({_KEY},name) ({seen}))"
     return f"({vector}) * on ({_KEY}) group_left (name) group by ({_KEY},name) ({longest})"
-
-
-def blank(panel: Panel) -> Panel:
-    """An empty cell of a table is empty: what the panel says when it has no row at all would be cut there."""
-    assert panel.field_config is not None
-    everything = MatcherConfig(id_val="byRegexp", options=".*")
-    nothing = [DynamicConfigValue("noValue", "-")]
-    panel.field_config.overrides.append(DashboardFieldConfigSourceOverrides(everything, nothing))
-    return panel
 
 
 def before(metric: str, selector: str, by: str = "") -> str:
