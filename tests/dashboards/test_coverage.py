@@ -1,4 +1,4 @@
-"""Dashboards and the exposition know each other: no query of a name that nothing exports, no metric without a reader."""
+"""Dashboards and exposition know each other: no query of a name that nothing exports, no metric without a reader."""
 
 from __future__ import annotations
 
@@ -27,11 +27,13 @@ UNREAD: Mapping[str, str] = {
 
 @functools.cache
 def known() -> Mapping[str, frozenset[str]]:
+    """Metric -> its labels. A label that the target has, too, is kept by Prometheus as ``exported_…``."""
     metrics = [m for e in ENGINES for m in (e.output, e.prompt, e.requests, e.running) if m is not None]
     servers = {metric.name: OF_PODS | uses(metric.selector).matched[metric.name] for metric in metrics}
     servers |= {metric.name: OF_PROXY for metric in (PROXY_OUTPUT, PROXY_PROMPT, PROXY_REQUESTS)}
     ours = recorded(RULES / "budgets.example.yml", RULES / "recording.yml")
-    return {**servers, **EXPORTED, **OF_PROMETHEUS, **ours}
+    moved = {name: labels | {f"exported_{label}" for label in labels} for name, labels in EXPORTED.items()}
+    return {**servers, **moved, **OF_PROMETHEUS, **ours}
 
 
 @pytest.mark.parametrize("uid", panels.dashboards())

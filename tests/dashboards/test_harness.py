@@ -16,8 +16,8 @@ from playwright.sync_api import Browser
 from tests.conftest import REPO
 from tests.dashboards import drawing, panels
 from tests.dashboards.conftest import once, shared
-from tests.dashboards.fill import Server
 from tests.dashboards.drawing import Drawn
+from tests.dashboards.fill import Server
 from tests.dashboards.world import END_S
 
 pytestmark = pytest.mark.needs("prometheus", "chromium")
@@ -90,6 +90,12 @@ def test_a_query_with_a_typo_is_seen(draw: drawing.Draw) -> None:
     panel["targets"][0]["expr"] = "sum(rate(wattledger_device_energy_joules_total[$__rate_intervall]))"
     drawn = draw(dashboard, {})
     assert [each["title"] for each in drawn.panels if each["errors"]] == [panel["title"]]
+
+
+def test_every_dashboard_has_its_picture() -> None:
+    """The README shows them."""
+    pictures = {path.stem for path in SCREENSHOTS.glob("*.png")} - {"node-page"}
+    assert {f"wattledger-{name}" for name in pictures} == set(UIDS)
 
 
 def problems(uid: str, drawn: Drawn) -> list[str]:

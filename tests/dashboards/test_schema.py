@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft7Validator
+from jsonschema import Draft7Validator  # type: ignore[import-untyped] # types-jsonschema is not asked for
 
 from tests.dashboards import drawing, panels
 from tests.dashboards.conftest import once, shared

@@ -139,9 +139,9 @@ def casts() -> tuple[Cast, ...]:
             "FR", "par1", 1210, "operator, 2026-Q3", plays.first, embodied=made, floors_mw=floors, ships=True,
         ),
         Cast(
-            "gpu-2", {**lab, "instance": "10.0.0.2:9837"}, _feeds(nvml=plays.GPUS_2, estimate=plays.MODEL_2, ipmi=(plays.BOARD,)),
-            HourlyGrid(), "FR", "par1", 1210, "operator, 2026-Q3", plays.second, embodied=made, floors_mw=floors,
-            ships=True,
+            "gpu-2", {**lab, "instance": "10.0.0.2:9837"},
+            _feeds(nvml=plays.GPUS_2, estimate=plays.MODEL_2, ipmi=(plays.BOARD,)), HourlyGrid(), "FR", "par1", 1210,
+            "operator, 2026-Q3", plays.second, embodied=made, floors_mw=floors, ships=True,
         ),
         Cast(
             "cpu-1", {**lab, "instance": "10.0.0.3:9837"}, _feeds(estimate=plays.MODEL_3), YearlyGrid(), "FR", "par1",
