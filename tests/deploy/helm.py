@@ -136,7 +136,7 @@ SWITCHES: dict[str, tuple[Values, ...]] = {
         {"web": {"configSecret": "web", "tls": True, "authenticated": True}},
     ),
     "account": (
-        {"serviceAccount": {"create": False}},
+        {"serviceAccount": {"create": False, "name": "mine"}},
         {"serviceAccount": {"name": "own", "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/w"}}},
     ),
     "rbac": ({"rbac": {"create": False}},),

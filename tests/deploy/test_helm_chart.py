@@ -160,6 +160,7 @@ def test_a_wrong_value_is_refused_with_its_place(values: Values, said: str) -> N
         ({"portal": {"enabled": True, "tokenSecret": "t"}}, "Set books.url, such as"),
         ({"web": {"tls": True}}, "Set it too."),
         ({"daemon": {"runAsUser": 65532, "capabilities": ["SYS_PTRACE"]}}, "Set daemon.runAsUser to 0"),
+        ({"serviceAccount": {"create": False}}, "Set serviceAccount.name, or kubernetes.api to false."),
         ({"config": '[books]\nship = "1h"\n'}, "Take ship out of config and set ship.enabled."),
         (
             {**BOOKS, "ship": {"enabled": True}, "history": {"enabled": True, "prometheusUrl": "http://p:9090"}},
