@@ -87,7 +87,7 @@ function displayValues(props: any) {
     replaceVariables: props.replaceVariables,
     theme,
     data: props.data.series,
-    sparkline: true,
+    sparkline: (props.options.graphMode ?? 'area') !== 'none',
     timeZone: props.timeZone,
   });
 }
