@@ -48,7 +48,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright's loop runs in this thread: later modules have their own, or run asyncio
 def browser() -> Iterator[Browser]:
     with drawing.chromium() as running:
         yield running

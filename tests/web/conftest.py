@@ -1,4 +1,4 @@
-"""One Chromium for all tests of this folder that look at the page."""
+"""One Chromium for all tests of a module that look at the page: its loop runs in the thread, and ends with it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(
