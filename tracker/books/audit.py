@@ -14,6 +14,7 @@ from pathlib import Path
 from tracker.books.audit_files import Reader
 from tracker.books.audit_papers import papers
 from tracker.books.audit_rows import DAY_CHECKS, ROW_KINDS, forget, missing_hours, namesakes, prepare, take
+from tracker.books.engine import quiet
 from tracker.books.finding import BooksFinding, shortened
 from tracker.books.interface import BookStore
 from tracker.books.names import KINDS, LakeFile, parse_name, prefixes, select
@@ -59,7 +60,7 @@ def audit_lake(
     with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
         import duckdb  # noqa: PLC0415 - 60 MB that only commands of the books need
 
-        with duckdb.connect() as connection:
+        with quiet(duckdb.connect()) as connection:
             connection.execute("SET memory_limit = '512MiB'")
             connection.execute("SET temp_directory = $1", [folder])
             connection.execute("SET threads = 1")  # files are small: more threads only wait for one another

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tracker.books.engine import quiet
 from tracker.books.interface import BooksDamaged, BooksRefused, BooksUnavailable
 from tracker.books.names import DAY_H, LakeFile, date_of
 from tracker.books.schema import (
@@ -84,7 +85,7 @@ def _scratch() -> Iterator[Path]:
 @contextmanager
 def _cursor() -> Iterator[Any]:
     """A connection of its own, with its own temporary tables, to the one engine of this process."""
-    cursor = _engine().cursor()
+    cursor = quiet(_engine().cursor())
     try:
         yield cursor
     finally:

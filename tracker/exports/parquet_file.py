@@ -40,6 +40,7 @@ def _make(statement: Statement, path: Path) -> None:
     # one thread: the order of lines and the cut of row groups depend on nothing else
     config: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "temp_directory": str(path.parent)}
     with duckdb.connect(":memory:", config=config) as base:
+        base.execute("SET enable_progress_bar = false")  # it would be drawn into the file that goes to stdout
         base.execute(f"CREATE TABLE lines ({columns})")
         lines = _lines(statement, digest)
         while chunk := list(islice(lines, _CHUNK)):
