@@ -12,8 +12,9 @@ import pytest
 
 from tests.ledger.books import TRAIN, booking, entry
 from tracker.core.model import Cursor, Factor, Sensor, Workload
-from tracker.ledger.schema import MIGRATIONS, VERSION, Migration, migrate, version_of
+from tracker.ledger.schema import MIGRATIONS, VERSION, migrate
 from tracker.ledger.store import SqliteLedger
+from tracker.migrations import Migration, version_of
 
 NEXT = Migration(
     VERSION + 1,

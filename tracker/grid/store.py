@@ -37,7 +37,8 @@ from tracker.grid.store_files import (
 from tracker.grid.store_reader import Answer, FactorReader, Known, ProviderStatus, failure, refuse_newer
 from tracker.grid.store_records import Appended, write_forecast, write_rows
 from tracker.grid.store_rows import text
-from tracker.grid.store_schema import APPLICATION_ID, SQLITE_NEEDED, VERSION, migrate, version_of
+from tracker.grid.store_schema import APPLICATION_ID, SQLITE_NEEDED, VERSION, migrate
+from tracker.migrations import version_of
 
 __all__ = [
     "STORE_FILE",

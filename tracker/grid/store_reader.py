@@ -31,7 +31,8 @@ from tracker.grid.store_files import (
 )
 from tracker.grid.store_records import read_forecasts, read_history, read_records, read_zones
 from tracker.grid.store_rows import text
-from tracker.grid.store_schema import VERSION, migrate, version_of
+from tracker.grid.store_schema import VERSION, migrate
+from tracker.migrations import version_of
 
 Answer = TypeVar("Answer")
 _TIMEOUT_S = 1.0

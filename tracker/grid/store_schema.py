@@ -13,20 +13,12 @@ SQLite >= 3.37 is needed (STRICT, https://www.sqlite.org/stricttables.html).
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+
+from tracker.migrations import Migration, apply_missing
 
 #: "WFAC" in the header of every store (offset 68, https://www.sqlite.org/fileformat2.html): a foreign file is known.
 APPLICATION_ID = 0x57464143
 SQLITE_NEEDED = (3, 37, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """One step. ``version`` is the schema version it leads to; versions are consecutive from 1."""
-
-    version: int
-    name: str
-    statements: tuple[str, ...]
 
 
 _FIRST = (
@@ -128,38 +120,6 @@ MIGRATIONS = (Migration(1, "factors, forecasts and how providers are doing", _FI
 VERSION = MIGRATIONS[-1].version
 
 
-def version_of(connection: sqlite3.Connection) -> int:
-    """Schema version of an open file; 0 for an empty one."""
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
 def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...] = MIGRATIONS) -> None:
     """Bring an open file (autocommit mode) to the last version, one transaction per step. Raises sqlite3.Error."""
-    for migration in migrations[version_of(connection) :]:
-        _apply(connection, migration)
-
-
-def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for statement in migration.statements:
-            connection.execute(statement)
-        _record(connection, migration)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _record(connection: sqlite3.Connection, migration: Migration) -> None:
-    """The record people can read (table) and the number SQLite keeps in the file header (user_version)."""
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS migration"
-        " (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT"
-    )
-    connection.execute(
-        "INSERT INTO migration VALUES (?, ?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
-        (migration.version, migration.name),
-    )
-    connection.execute(f"PRAGMA user_version = {migration.version:d}")
+    apply_missing(connection, migrations)

@@ -17,7 +17,8 @@ from urllib.parse import quote
 from tracker.ledger.failures import unavailable
 from tracker.ledger.files import Nature, read_nature, wal_of
 from tracker.ledger.interface import LedgerUnavailable
-from tracker.ledger.schema import VERSION, version_of
+from tracker.ledger.schema import VERSION
+from tracker.migrations import version_of
 
 Answer = TypeVar("Answer")
 _ATTEMPTS = 4

@@ -39,7 +39,8 @@ from tracker.ledger.files import (
 from tracker.ledger.interface import Ledger, LedgerError, LedgerRefused, LedgerUnavailable, Opening, WorkloadTotals
 from tracker.ledger.numbers import Numbers
 from tracker.ledger.opening import read_label_sets, read_opening, read_totals, read_unweighed
-from tracker.ledger.schema import APPLICATION_ID, SQLITE_NEEDED, VERSION, migrate, version_of
+from tracker.ledger.schema import APPLICATION_ID, SQLITE_NEEDED, VERSION, migrate
+from tracker.migrations import version_of
 
 _BUSY_TIMEOUT_S = 0.5  # another program that writes may hold up the agent this long, not longer
 _SETTINGS = (
