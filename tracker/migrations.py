@@ -1,5 +1,6 @@
-"""Numbered schema steps of a SQLite file: each is applied together with its record in one transaction, so that a crash
-leaves the old schema or the new one. For the ledger and for the store of factors, which know nothing of one another."""
+"""Numbered schema steps of a SQLite file: all that are missing are applied, with their records, in one transaction, so
+that a crash leaves the old schema or the new one and no reader ever meets one in between. For the ledger and for the
+store of factors, which know nothing of one another."""
 
 from __future__ import annotations
 
@@ -23,16 +24,15 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 def apply_missing(connection: sqlite3.Connection, migrations: tuple[Migration, ...]) -> None:
     """Bring an open file (autocommit mode) to the last version. Raises sqlite3.Error."""
-    for migration in migrations[version_of(connection) :]:
-        _apply(connection, migration)
-
-
-def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
+    missing = migrations[version_of(connection) :]
+    if not missing:
+        return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statement in migration.statements:
-            connection.execute(statement)
-        _record(connection, migration)
+        for migration in missing:
+            for statement in migration.statements:
+                connection.execute(statement)
+            _record(connection, migration)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

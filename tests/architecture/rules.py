@@ -22,9 +22,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "core": (),
     "sysfs": (),  # reading pseudo-files; knows no sensor
     "migrations": (),  # numbered schema steps of SQLite files; knows no table
+    "readonly": (),  # reading a SQLite file beside its writer; knows no table
     "secrecy": (),  # which names hold a secret
     "clock": ("core",),  # the real clocks, for those who hand time to the others
-    **dict.fromkeys(WINGS, ("core", "sysfs", "migrations")),
+    **dict.fromkeys(WINGS, ("core", "sysfs", "migrations", "readonly")),
     "declare": (),  # runs in other people's programs: standard library only
     "integrations": ("declare",),  # in other people's programs too: nothing of ours but the client
     # in other people's programs, for those who come from codecarbon

@@ -58,6 +58,19 @@ def test_every_older_version_reaches_the_newest(db: sqlite3.Connection, older: i
     assert records_of(db) == [(m.version, m.name) for m in (*MIGRATIONS, NEXT)]
 
 
+def test_no_reader_meets_a_schema_in_between(db: sqlite3.Connection, tmp_path: Path) -> None:
+    """Who looks while a new release upgrades sees the old schema or the new one, never "older than this version"."""
+    seen = []
+    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as other:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.set_progress_handler(lambda: seen.append(version_of(other)), 50)
+        migrate(db)
+        db.set_progress_handler(None, 50)
+        seen.append(version_of(other))
+    assert len(seen) > VERSION
+    assert set(seen) == {0, VERSION}
+
+
 def test_nothing_to_do(db: sqlite3.Connection) -> None:
     migrate(db)
     before = db.total_changes

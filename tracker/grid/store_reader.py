@@ -1,10 +1,4 @@
-"""Asking the factor store: never creates a file, never blocks a writer, never waits for one.
-
-A plain ``mode=ro`` connection to a WAL database whose log is gone (all writers ended in good order) would create
-``-wal`` and ``-shm``, owned by whoever looked. So without a log the file is opened as immutable
-(https://www.sqlite.org/uri.html#uriimmutable), and afterwards it is checked that nobody wrote meanwhile; if somebody
-did, the question is asked again.
-"""
+"""Asking the factor store: never creates a file, never blocks a writer (see ``tracker/readonly.py``)."""
 
 from __future__ import annotations
 
@@ -15,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
-from urllib.parse import quote
 
+from tracker import readonly
 from tracker.core.forecast import Forecast
 from tracker.core.known import FactorRecord
 from tracker.grid.store_files import (
     Nature,
     StoreError,
     StoreUnavailable,
-    beside,
     is_damage,
     read_nature,
     suspect,
@@ -35,8 +28,6 @@ from tracker.grid.store_schema import VERSION, migrate
 from tracker.migrations import version_of
 
 Answer = TypeVar("Answer")
-_TIMEOUT_S = 1.0
-_ATTEMPTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,35 +104,30 @@ class FactorReader(Known):
         """Nothing is open."""
 
     def _ask(self, question: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        for _ in range(_ATTEMPTS):
-            at_rest = self._state_at_rest()
-            try:
-                answer = self._ask_once(question, immutable=at_rest is not None)
-            except (sqlite3.Error, ValueError) as error:
-                if at_rest == self._state_at_rest():
-                    raise failure(error, self.path) from error
-                continue
-            if at_rest is None or at_rest == self._state_at_rest():
-                return answer
-        raise StoreUnavailable(f"The stored grid factors {self.path} kept changing while they were read.", "Try again.")
-
-    def _ask_once(self, question: Callable[[sqlite3.Connection], Answer], *, immutable: bool) -> Answer:
         if not self._is_there():
             return ask_nothing(question)
-        uri = f"file:{quote(str(self.path.absolute()))}?mode=ro" + ("&immutable=1" if immutable else "")
-        connection = sqlite3.connect(uri, uri=True, timeout=_TIMEOUT_S, isolation_level=None)
         try:
-            connection.execute("BEGIN")
-            version = version_of(connection)
-            refuse_newer(version, self.path)
-            if 0 < version < VERSION:
-                raise StoreError(
-                    f"The stored grid factors {self.path} have schema {version}, older than {VERSION} of this version.",
-                    "Run wattledger grid fetch, or restart the daemon: that brings them up to date.",
-                )
-            return question(connection) if version else ask_nothing(question)
-        finally:
-            connection.close()
+            return readonly.ask(self.path, lambda connection: self._of_this_version(connection, question))
+        except (sqlite3.Error, ValueError) as error:
+            if not self._is_there():
+                return ask_nothing(question)
+            raise failure(error, self.path) from error
+        except readonly.KeptChangingError as error:
+            raise StoreUnavailable(
+                f"The stored grid factors {self.path} kept changing while they were read.", "Try again."
+            ) from error
+
+    def _of_this_version(
+        self, connection: sqlite3.Connection, question: Callable[[sqlite3.Connection], Answer]
+    ) -> Answer:
+        version = version_of(connection)
+        refuse_newer(version, self.path)
+        if 0 < version < VERSION:
+            raise StoreError(
+                f"The stored grid factors {self.path} have schema {version}, older than {VERSION} of this version.",
+                "Run wattledger grid fetch, or restart the daemon: that brings them up to date.",
+            )
+        return question(connection) if version else ask_nothing(question)
 
     def _is_there(self) -> bool:
         try:
@@ -154,16 +140,6 @@ class FactorReader(Known):
                 "The next wattledger grid fetch sets it aside under another name and begins a new one.",
             )
         return nature is Nature.STORE
-
-    def _state_at_rest(self) -> tuple[int, int, int] | None:
-        """What would differ if a writer had come by; None while there is a write-ahead log."""
-        if beside(self.path, "-wal").exists():
-            return None
-        try:
-            stat = self.path.stat()
-        except OSError:
-            return (0, 0, 0)
-        return (stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
 def ask_nothing(question: Callable[[sqlite3.Connection], Answer]) -> Answer:

@@ -1,10 +1,4 @@
-"""Opening a ledger to read it: never creates a file, never blocks the writer, never waits for it.
-
-A plain ``mode=ro`` connection to a WAL database whose log is gone (the daemon stopped in good order) would create
-``-wal`` and ``-shm``, owned by whoever looked, and the daemon of another user could not open its ledger any more. So
-without a log the file is opened as immutable (https://www.sqlite.org/uri.html#uriimmutable), and afterwards it is
-checked that nobody wrote meanwhile; if somebody did, the question is asked again.
-"""
+"""Asking a ledger that the daemon may be writing: see ``tracker/readonly.py``."""
 
 from __future__ import annotations
 
@@ -12,33 +6,31 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote
 
+from tracker import readonly
 from tracker.ledger.failures import unavailable
-from tracker.ledger.files import Nature, read_nature, wal_of
+from tracker.ledger.files import Nature, read_nature
 from tracker.ledger.interface import LedgerUnavailable
 from tracker.ledger.schema import VERSION
 from tracker.migrations import version_of
 
 Answer = TypeVar("Answer")
-_ATTEMPTS = 4
-_BUSY_TIMEOUT_S = 1.0
 
 
 def ask(path: Path, question: Callable[[sqlite3.Connection], Answer]) -> Answer:
     """Ask within one read transaction: everything the question sees is of one instant. Raises LedgerUnavailable."""
+
+    def of_this_version(connection: sqlite3.Connection) -> Answer:
+        _check_version(path, version_of(connection))
+        return question(connection)
+
     _check_nature(path)
-    for _ in range(_ATTEMPTS):
-        at_rest = _state_at_rest(path)
-        try:
-            answer = _ask_once(path, question, immutable=at_rest is not None)
-        except sqlite3.Error as error:
-            if at_rest == _state_at_rest(path):
-                raise unavailable(error, path) from error
-            continue
-        if at_rest is None or at_rest == _state_at_rest(path):
-            return answer
-    raise LedgerUnavailable(f"The ledger {path} kept changing hands while it was read.", "Try again.")
+    try:
+        return readonly.ask(path, of_this_version)
+    except sqlite3.Error as error:
+        raise unavailable(error, path) from error
+    except readonly.KeptChangingError as error:
+        raise LedgerUnavailable(f"The ledger {path} kept changing hands while it was read.", "Try again.") from error
 
 
 def _check_nature(path: Path) -> None:
@@ -58,28 +50,6 @@ def _check_nature(path: Path) -> None:
             )
         case Nature.OTHER:
             raise LedgerUnavailable(f"{path} is no wattledger ledger.", "Name the daemon's folder with --state-dir.")
-
-
-def _state_at_rest(path: Path) -> tuple[int, int, int] | None:
-    """What would differ if a writer had come by; None while there is a write-ahead log."""
-    if wal_of(path).exists():
-        return None
-    try:
-        stat = path.stat()
-    except OSError:
-        return (0, 0, 0)
-    return (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-
-
-def _ask_once(path: Path, question: Callable[[sqlite3.Connection], Answer], *, immutable: bool) -> Answer:
-    uri = f"file:{quote(str(path.absolute()))}?mode=ro" + ("&immutable=1" if immutable else "")
-    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
-    try:
-        connection.execute("BEGIN")
-        _check_version(path, version_of(connection))
-        return question(connection)
-    finally:
-        connection.close()
 
 
 def _check_version(path: Path, version: int) -> None:
