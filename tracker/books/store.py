@@ -29,6 +29,8 @@ _CONNECT = timedelta(seconds=5)
 _TIMEOUT = timedelta(seconds=120)
 _RETRY_FOR = timedelta(seconds=60)
 _MAX_RETRIES = 5
+#: The client makes one for each CPU by itself: 224 of them run into TasksMax= of a unit, and then no name is looked up.
+_CLIENT_THREADS = "2"
 #: Where a store is tried out; nobody lists it.
 _PROBE = "probes/"
 
@@ -79,6 +81,7 @@ class ObjectStore(BookStore):
     """A bucket, or a prefix of one."""
 
     def __init__(self, url: str, cache: Path) -> None:
+        os.environ.setdefault("TOKIO_WORKER_THREADS", _CLIENT_THREADS)  # read when the first request is made
         from obstore.store import from_url  # noqa: PLC0415 - 16 MB that only commands of the books need
 
         self.url = url
