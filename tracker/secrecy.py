@@ -11,6 +11,10 @@ _SECRET = re.compile(r"(token|password|secret|api_key)$", re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
+#: The query of an address: https://host/path?key=…
+_QUERY = re.compile(r"(://[^\s?#]*\?)[^\s#]+")
+
+
 def is_secret(key: str) -> bool:
     """Whether what has this name is a secret itself. A ``token_file`` is not: it holds a path."""
     return _SECRET.search(key) is not None
@@ -19,3 +23,8 @@ def is_secret(key: str) -> bool:
 def without_userinfo(text: str) -> str:
     """Text with the user and password of every address in it masked."""
     return _USERINFO.sub(MASK, text) if "://" in text else text
+
+
+def without_query(text: str) -> str:
+    """Text with the query of every address in it masked: it may hold a key."""
+    return _QUERY.sub(rf"\1{MASK}", text) if "://" in text else text

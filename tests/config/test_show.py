@@ -57,6 +57,13 @@ def test_a_key_of_a_service_is_masked_where_it_is_and_where_it_came_from(tmp_pat
     assert "[accounting.embodied]" in lines
 
 
+def test_a_key_in_the_query_of_an_address_is_masked(tmp_path: Path) -> None:
+    config = loaded(tmp_path, '[books]\nurl = "https://books.example/prod?sig=s3cr3t"\n')
+    for text in ("\n".join(line for line, _ in toml_lines(config)), json.dumps(as_json(config))):
+        assert "s3cr3t" not in text
+        assert "https://books.example/prod?********" in text
+
+
 def test_json_for_programs(tmp_path: Path) -> None:
     shown = as_json(loaded(tmp_path, FULL, ENVIRON))
     assert json.loads(json.dumps(shown)) == shown

@@ -22,10 +22,11 @@ import struct
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 HTML = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Please sign in to the network.</body></html>"
 #: Where the redirects of "redirect" lead: nobody may ask there (RFC 2606).
@@ -193,6 +194,37 @@ def _redirect_port(handler: _Handler, body: bytes) -> None:
     handler.send(b"", 307, Location="http://127.0.0.1:9/moved")
 
 
+def _redirect_backslash(handler: _Handler, body: bytes) -> None:
+    """For one parser the host is what stands before the backslash, for another what stands after it."""
+    handler.send(b"", 302, Location=f"http://127.0.0.1:9\\@{handler.headers['Host']}/moved")
+
+
+def _redirect_nowhere(handler: _Handler, body: bytes) -> None:
+    handler.send(b"", 302, Location="http://[::1")
+
+
+def _said(handler: _Handler) -> str:
+    """Everything that came with the question, as it came and decoded."""
+    return f"{handler.path} {unquote_plus(handler.path)} {' '.join(handler.headers.values())}"
+
+
+def _echo_text(handler: _Handler, body: bytes) -> None:
+    handler.send(f"unknown key: {_said(handler)}\n1,2\n".encode(), Content_Type="text/csv")
+
+
+def _echo_json(handler: _Handler, body: bytes) -> None:
+    said = _said(handler)
+    handler.send(json.dumps({"message": said, "error": {"message": said}, said: [said]}).encode())
+
+
+def _echo_document(handler: _Handler, body: bytes) -> None:
+    text = escape(_said(handler))
+    handler.send(
+        f"<Acknowledgement_MarketDocument xmlns='urn:a'><Reason><text>{text}</text></Reason>"
+        "</Acknowledgement_MarketDocument>".encode()
+    )
+
+
 def _redirect_loop(handler: _Handler, body: bytes) -> None:
     handler.send(b"", 301, Location=handler.path)
 
@@ -283,7 +315,13 @@ FAULTS: Mapping[str, Callable[[_Handler, bytes], None]] = {
     # elsewhere
     "redirect": _redirect,
     "redirect port": _redirect_port,
+    "redirect backslash": _redirect_backslash,
+    "redirect nowhere": _redirect_nowhere,
     "redirect loop": _redirect_loop,
+    # 200, and in it what was sent
+    "echo text": _echo_text,
+    "echo json": _echo_json,
+    "echo document": _echo_document,
     # the connection
     "slow": _slow,
     "slow header": _slow_header,

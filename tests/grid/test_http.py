@@ -222,7 +222,15 @@ def test_what_cannot_be_unpacked_is_no_answer(server: GridServer, clock: Clock, 
         ask(server, clock)(question(server))
 
 
-@pytest.mark.parametrize(("fault", "place"), [("redirect", "https://elsewhere.invalid"), ("redirect port", ":9")])
+@pytest.mark.parametrize(
+    ("fault", "place"),
+    [
+        ("redirect", "https://elsewhere.invalid"),
+        ("redirect port", ":9"),
+        ("redirect backslash", "127.0.0.1"),
+        ("redirect nowhere", "no address"),
+    ],
+)
 def test_a_redirect_to_another_place_is_not_followed(server: GridServer, clock: Clock, fault: str, place: str) -> None:
     """The token is for the service that was named, and for nobody whom it names."""
     server.play("/ci", fault)
@@ -254,7 +262,7 @@ def test_a_form_is_never_sent_on(server: GridServer, clock: Clock) -> None:
 
 
 #: Whether a body is what it should be is not for this part to say.
-ANSWERS = {"", "gzipped", "chunked", "moved", "html", "truncated", "empty"}
+ANSWERS = {"", "gzipped", "chunked", "moved", "html", "truncated", "empty", "echo text", "echo json", "echo document"}
 
 
 @pytest.mark.parametrize("fault", [*sorted(FAULTS.keys() - ANSWERS), "500", "429", "501", "304"])
@@ -317,7 +325,7 @@ def test_a_ca_file_names_whom_to_trust(secure: GridServer, clock: Clock, tmp_pat
 
 
 def test_a_ca_file_that_is_not_there_is_said_at_once(server: GridServer, clock: Clock, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"ca_file .*none\.pem is not there"):
+    with pytest.raises(UsageError, match=r"grid\.ca_file is .*none\.pem, which is not there"):
         ask(server, clock, ca_file=str(tmp_path / "none.pem"))
 
 

@@ -84,7 +84,7 @@ def _range(config: Config, zone_text: str, begin: str | None, end: str | None) -
 def _read_range(config: Config, asked: _Range, only: str | None, *, as_json: bool) -> bool:
     """Whether every service gave what was asked for."""
     all_well = True
-    with asking() as ask:
+    with asking(config) as ask:
         chosen = services(config, asked.zone, ask, only)
         with FactorStore(store_path(config)) as store:
             for place, provider in chosen:
@@ -155,7 +155,7 @@ def _due(config: Config) -> int:
 def _read_due(config: Config) -> bool:
     """One JSON line for each service, for the log of whoever runs this. Whether nothing broke."""
     now_s = factors.now_s()
-    with asking() as ask:
+    with asking(config) as ask:
         providers = {find_zone(code): those for code, those in live_providers(config, ask).items()}
         if not providers:
             return True

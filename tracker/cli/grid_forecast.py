@@ -18,8 +18,8 @@ from tracker.core.errors import UsageError, WattledgerError
 from tracker.core.forecast import Forecast
 from tracker.core.units import NS_PER_S
 from tracker.grid.catalogue import Zone
+from tracker.grid.fetching import forecast_of
 from tracker.grid.interface import ProviderError
-from tracker.grid.screening import screened_forecast
 from tracker.grid.store import FactorReader
 from tracker.grid.zones import find_zone, zone_path
 from tracker.grid_wiring import store_path
@@ -107,7 +107,7 @@ def _ask(config: Config, zone: Zone, now_s: int) -> Iterator[Forecast]:
     """What the services say that are configured for it, if any are."""
     if not config.grid.live_chain(zone.code):
         return
-    with asking() as ask:
+    with asking(config) as ask:
         try:
             asked = services(config, zone, ask)
         except UsageError as error:  # of a zone that is not the node's, the store may know something all the same
@@ -115,9 +115,9 @@ def _ask(config: Config, zone: Zone, now_s: int) -> Iterator[Forecast]:
             return
         for place, provider in asked:
             try:
-                answer = provider.forecast(place, now_s)
+                answer = forecast_of(provider, place, now_s)
                 if answer is not None:
-                    yield screened_forecast(provider.name, place, answer)
+                    yield answer
             except ProviderError as error:
                 click.echo(f"wattledger: {provider.name}: {error}", err=True)
 

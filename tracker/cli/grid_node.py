@@ -45,11 +45,11 @@ def node_config(config_path: Path | None, state_dir: str | None) -> Config:
 
 
 @contextmanager
-def asking() -> Iterator[Ask]:
-    """What asks services. Loads the HTTP library."""
+def asking(config: Config) -> Iterator[Ask]:
+    """What asks services. Loads the HTTP library. Raises UsageError for certificates that are not there."""
     from tracker.grid.http import HttpAsk  # noqa: PLC0415 - loads urllib3
 
-    ask = HttpAsk(__version__, now_s=now_s)
+    ask = HttpAsk(__version__, now_s=now_s, ca_file=config.grid.ca_file)
     try:
         yield ask
     finally:

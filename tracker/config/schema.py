@@ -122,6 +122,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     chain: tuple[str, ...] = ()  # services in the order in which they are asked; empty: ``provider`` alone
     tiers: tuple[int, ...] = ()  # which kinds of factor may be used, best first; empty: all but the world's average
     poll: Duration = Duration(30 * 60 * NS_PER_S)  # how often the services are asked
+    ca_file: str = ""  # PEM file: whose certificates the services' are trusted by, instead of the system's
     cloud_metadata: Literal["", "aws", "gcp", "azure"] = ""  # whose instance metadata says the region; "": not asked
     zone: dict[str, GridZone] = {}  # by the catalogue's code
     providers: dict[str, msgspec.Struct] = {}

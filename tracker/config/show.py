@@ -11,7 +11,7 @@ import msgspec
 
 from tracker.config.layers import KeyPath
 from tracker.config.schema import Config
-from tracker.secrecy import MASK, is_secret, without_userinfo
+from tracker.secrecy import MASK, is_secret, without_query, without_userinfo
 
 DEFAULT = "default"
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -107,7 +107,7 @@ def _shown(name: str, value: Any) -> Any:
     if isinstance(value, dict | msgspec.Struct):
         plain = _plain(value) if isinstance(value, msgspec.Struct) else value
         return {key: _shown(key, item) for key, item in plain.items()}
-    return without_userinfo(str(value))
+    return without_query(without_userinfo(str(value)))
 
 
 def _dotted(path: KeyPath) -> str:

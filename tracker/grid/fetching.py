@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from tracker.core.forecast import Forecast
 from tracker.core.rereads import (
     BEGUN,
     DAY_S,
@@ -129,6 +130,12 @@ def refresh(
     )
 
 
+def forecast_of(provider: LiveProvider, zone: Zone, now_s: int) -> Forecast | None:
+    """What a service expects, looked at once more; None: it forecasts nothing. Raises ProviderError."""
+    forecast = _guarded(provider, lambda: provider.forecast(zone, now_s))
+    return None if forecast is None else screened_forecast(provider.name, zone, forecast)
+
+
 def remember(store: FactorStore, provider: str, now_s: int, error: ProviderError | None) -> None:
     """How a service fared when it was asked outside of ``refresh``: None closes its circuit. What is about the range
     that was asked for says nothing about the next hour and changes nothing."""
@@ -219,10 +226,10 @@ def _with_forecast(outcome: Outcome, provider: LiveProvider, zone: Zone, store: 
     """Advice only: that it fails changes nothing but itself, and it is asked for again in the next hour."""
     store.mark_read(provider.name, zone.code, FORECAST, now_s)
     try:
-        forecast = _guarded(provider, lambda: provider.forecast(zone, now_s))
+        forecast = forecast_of(provider, zone, now_s)
         if forecast is None:
             return outcome
-        store.append_forecast(screened_forecast(provider.name, zone, forecast), now_s)
+        store.append_forecast(forecast, now_s)
     except NoData:
         return outcome
     except ProviderError as error:

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from tracker.core.errors import UsageError
 from tracker.grid.interface import Answer, BadAnswer, Question, Throttled, Unreachable
 from tracker.grid.redact import repeats_key, without_secrets
+from tracker.grid.redirects import followed, place_of
 from tracker.grid.transport import Broken, Reply, Request, TooMuch, Transport, proxy_of_environment
 
 DEADLINE_S = 60.0  # of a question, with all its attempts and waits
@@ -33,7 +34,6 @@ MAX_WAIT_S = 30.0
 MAX_RETRY_AFTER_S = 24 * 3600
 _RETRIED = frozenset({429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PORTS = {"http": 80, "https": 443}
 
 
 class HttpAsk:
@@ -63,7 +63,9 @@ class HttpAsk:
         proxy_of: Callable[[str], str] = proxy_of_environment,
     ) -> None:
         if ca_file and not Path(ca_file).is_file():
-            raise UsageError(f"The ca_file {ca_file} is not there.", "Name a PEM file that this user may read.")
+            raise UsageError(
+                f"grid.ca_file is {ca_file}, which is not there.", "Name a PEM file that this user may read."
+            )
         self._user_agent = f"wattledger/{version}"
         self._transport = Transport(ca_file or None, max_bytes, proxy_of)
         self._now_s = now_s
@@ -107,9 +109,10 @@ class HttpAsk:
                 raise BadAnswer(f"{host} answered with {error}.", "Nothing of the answer is used.") from None
             if reply.status not in _REDIRECTS:
                 return reply
-            target = urljoin(request.url, reply.headers.get("location", ""))
-            if question.body is not None or not _same_origin(request.url, target):
-                raise _sent_away(host, target)
+            location = reply.headers.get("location", "")
+            target = followed(request.url, location)
+            if target is None or question.body is not None:
+                raise _sent_away(host, location)
             request = Request(request.method, target, request.headers, None, request.max_bytes)
         raise BadAnswer(f"{host} answered with more than {MAX_REDIRECTS} redirects, one after the other.")
 
@@ -162,23 +165,9 @@ def endpoint(question: Question) -> str:
     return shown.geturl()
 
 
-def _same_origin(one: str, other: str) -> bool:
-    try:
-        mine, its = urlsplit(one), urlsplit(other)
-        ports = [address.port or _PORTS.get(address.scheme) for address in (mine, its)]
-    except ValueError:
-        return False
-    return (mine.scheme, mine.hostname, ports[0]) == (its.scheme, its.hostname, ports[1])
-
-
-def _sent_away(host: str, target: str) -> BadAnswer:
-    try:
-        place = urlsplit(target)
-        shown = f"{place.scheme}://{place.netloc.rpartition('@')[2]}"[:80]
-    except ValueError:
-        shown = "nowhere"
+def _sent_away(host: str, location: str) -> BadAnswer:
     remedy = "It is not followed: what was sent is for this place only. If the service has moved, set base_url."
-    return BadAnswer(f"{host} answered with a redirect to {shown}.", remedy)
+    return BadAnswer(f"{host} answered with a redirect to {place_of(location)}.", remedy)
 
 
 def _unreachable(host: str, reason: str, attempts: int) -> Unreachable:

@@ -13,7 +13,7 @@ from typing import BinaryIO, Protocol
 
 from tracker.core.errors import UsageError
 from tracker.grid.clients import key
-from tracker.grid.interface import Ask, BadAnswer, Denied, NoData, Question, Unreachable
+from tracker.grid.interface import Ask, BadAnswer, Denied, NoData, ProviderError, Question, Unreachable
 
 _URL = re.compile(r"(https?://[^/@?#\s]+(?:/[^@?#\s]*)?)(?:\?([^#\s]*))?")
 _MIB = 1 << 20
@@ -55,9 +55,14 @@ def check_url(url: str) -> None:
 
 @contextmanager
 def opened(place: Place, max_bytes: int, ask: Ask, now_s: int) -> Iterator[Source]:
-    """Raises ProviderError."""
+    """Raises ProviderError. What is wrong with a table is told in its own words, and so is said without what was secret
+    in the question."""
     if place.url:
-        yield _answered(place, ask)
+        try:
+            yield _answered(place, ask)
+        except ProviderError as error:
+            _redact(error, place)
+            raise
         return
     try:
         with _regular(place.path) as raw:
@@ -84,6 +89,16 @@ def _from_file(path: str, raw: io.BufferedReader, max_bytes: int, now_s: int) ->
     digest = hashlib.file_digest(raw, "sha256").hexdigest()
     raw.seek(0)
     return Source(path, path, raw, digest, now_s)
+
+
+def _redact(error: ProviderError, place: Place) -> None:
+    from urllib.parse import parse_qsl  # noqa: PLC0415 - only where something is asked
+
+    from tracker.grid.redact import unsaid  # noqa: PLC0415 - as above
+
+    secrets = [place.token, *(value for _, value in parse_qsl(place.url.partition("?")[2]))]
+    error.sentence, error.remedy = unsaid(error.sentence, secrets), unsaid(error.remedy, secrets)
+    error.args = (error.sentence,)
 
 
 def _answered(place: Place, ask: Ask) -> Source:

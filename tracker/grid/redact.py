@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qsl, quote, quote_plus
 
 from tracker.grid.interface import Question
@@ -25,6 +26,12 @@ def without_secrets(text: bytes, question: Question) -> bytes:
     for form in sorted(written, key=len, reverse=True):
         text = text.replace(form, CUT)
     return text
+
+
+def unsaid(text: str, values: Iterable[str]) -> str:
+    """A sentence about an answer without the keys among ``values`` that the answer repeated, however they are cased."""
+    keys = sorted({value for value in values if len(value) >= _KEY}, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, keys)), CUT.decode(), text, flags=re.IGNORECASE) if keys else text
 
 
 def secrets_of(question: Question) -> set[str]:

@@ -193,7 +193,7 @@ def _in_our_words(error: Exception) -> Exception:
         case zlib.error():
             return TooMuch("a gzip that cannot be unpacked")
         case SSLError() if isinstance(next(iter(error.args), None), ssl.SSLCertVerificationError):
-            return Broken("its certificate is not trusted here (ca_file names others)", hopeless=True)
+            return Broken("its certificate is not trusted here (grid.ca_file names others)", hopeless=True)
         case ValueError() if not isinstance(error, ProtocolError):
             return Broken("the address or the token holds characters that cannot be sent", hopeless=True)
         case _:
