@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.cli.gridding import Node, hour
+from tests.cli.gridding import Node, at, hour
 
 HOUR = "2026-10-03T14:00Z"
 
@@ -39,6 +40,19 @@ def test_what_one_node_knows_another_one_can_weigh_with(node: Node, island: Node
     assert (said["value_g_per_kwh"], said["origin"]["provider"]) == (Decimal("22.25"), "rte")
     assert said["recorded_at"] > "2026-11", "it is known here since it came here"
     assert island.json("import", bundle)["same"] == 3, "again changes nothing"
+
+
+def test_a_revision_that_was_taken_back_comes_over_too(node: Node, island: Node, tmp_path: Path) -> None:
+    """A node without a network would weigh with the superseded value for ever."""
+    bundle = str(tmp_path / "bundle.json")
+    for day, value in (("06", "50"), ("07", "60"), ("08", "50")):
+        row = hour(HOUR, value)
+        read_at_s = at(f"2026-10-{day}T03:00Z")
+        node.learns(f"2026-10-{day}T03:00Z", replace(row, origin=replace(row.origin, fetched_at_s=read_at_s)))
+        node("export", "-o", bundle)
+        code, out, _ = island("import", bundle)
+        assert (code, island.json("show", "FR", "--at", HOUR)["hourly"]["factor"]["value_g_per_kwh"]) == (0, int(value))
+    assert out.endswith("0 new, 1 revised, 2 as known\n")
 
 
 def test_zones_and_times_may_be_chosen(node: Node, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from tracker.core.known import (
     best_known,
     is_news,
     is_news_from_elsewhere,
+    lineage,
     next_record,
-    superseded,
 )
 
 HOUR = 1_790_002_800  # 2026-09-21T15:00:00Z
@@ -93,7 +93,7 @@ def test_a_later_value_supersedes_and_never_overwrites(readings: list[tuple[str,
     for record in best_known(records):
         mine = [each for each in records if each.row.factor_id == record.row.factor_id]
         assert record == mine[-1]
-        assert (*superseded(record, records),) == tuple(reversed(mine[:-1]))
+        assert lineage(record, records) == tuple(reversed(mine))
         assert record.row.value_printed == next(v for f, v, _ in reversed(readings) if f == record.row.factor_id)
 
 
@@ -130,11 +130,28 @@ def test_how_and_when_it_was_read_is_no_news() -> None:
 def test_a_file_that_is_old_does_not_undo_what_was_learnt_since() -> None:
     first = FactorRecord(row(value="56", fetched_at_s=10), 10, 1)
     second = FactorRecord(row(value="57", fetched_at_s=20), 20, 2, 1)
-    assert not is_news_from_elsewhere([first, second], row(value="56", fetched_at_s=30))  # superseded already
+    assert not is_news_from_elsewhere([first, second], row(value="56", fetched_at_s=10))  # superseded already
     assert not is_news_from_elsewhere([second, first], row(value="55", fetched_at_s=19))  # read before
     assert is_news_from_elsewhere([first, second], row(value="58", fetched_at_s=20))
-    assert is_news_from_elsewhere([first, second], row(value="58", fetched_at_s=None))
+    assert not is_news_from_elsewhere([first, second], row(value="57", fetched_at_s=20))  # imported again
     assert is_news_from_elsewhere([], row())
+
+
+def test_a_value_that_is_back_to_what_it_was_comes_in_from_a_file() -> None:
+    """50, then 60, then 50 again: a machine without a network would have weighed with 60 for ever."""
+    known = [
+        FactorRecord(row(value="50", fetched_at_s=10), 11, 1),
+        FactorRecord(row(value="60", fetched_at_s=20), 21, 2, 1),
+    ]
+    assert is_news_from_elsewhere(known, row(value="50", fetched_at_s=30))
+
+
+def test_where_nobody_says_when_it_was_read_what_was_said_before_is_no_news() -> None:
+    first = FactorRecord(row(value="56", fetched_at_s=None), 10, 1)
+    second = FactorRecord(row(value="57", fetched_at_s=20), 20, 2, 1)
+    assert not is_news_from_elsewhere([first, second], row(value="56", fetched_at_s=None))
+    assert is_news_from_elsewhere([first, second], row(value="58", fetched_at_s=None))
+    assert not is_news_from_elsewhere([first], row(value="56", fetched_at_s=30))
 
 
 def test_a_clock_that_stepped_back_records_no_past() -> None:
@@ -147,8 +164,17 @@ def test_the_chain_of_what_was_superseded_ends() -> None:
     """With the newest first; also where the history has holes or points to itself."""
     one, two = FactorRecord(row(value="1"), 1, 1), FactorRecord(row(value="2"), 2, 5, 1)
     three = FactorRecord(row(value="3"), 3, 9, 5)
-    assert superseded(three, [one, two, three]) == (two, one)
-    assert superseded(three, [one, three]) == ()
-    assert superseded(one, [one]) == ()
+    assert lineage(three, [one, two, three]) == (three, two, one)
+    assert lineage(three, [one, three]) == (three,)
+    assert lineage(one, [one]) == (one,)
     loop = FactorRecord(row(), 1, 1, 1)
-    assert superseded(loop, [loop]) == ()
+    assert lineage(loop, [loop]) == (loop,)
+
+
+def test_a_value_that_was_only_read_once_more_is_known_since_it_was_first_read() -> None:
+    one, again = FactorRecord(row(value="1"), 1, 1), FactorRecord(row(value="1", fetched_at_s=HOUR + 9), 2, 2, 1)
+    two, once_more = (
+        FactorRecord(row(value="2"), 3, 3, 2),
+        FactorRecord(row(value="2", fetched_at_s=HOUR + 10), 4, 4, 3),
+    )
+    assert lineage(once_more, [one, again, two, once_more]) == (two, one)

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.grid.hours import HOUR_S, NOON_S, hour
+from tracker.core.factors import FactorRow
 from tracker.core.known import FactorRecord
 from tracker.grid.bundle import MAX_BYTES, BundleRefused, encode_bundle, parse_bundle, read_bundle, write_bundle
 from tracker.grid.shipped import read_factors
@@ -103,6 +105,61 @@ def test_importing_twice_changes_nothing(tmp_path: Path) -> None:
         assert [each.row.value_printed for each in store.records(*ALWAYS)] == ["60", "62", "63"]
         assert [each.recorded_at_s for each in store.records(*ALWAYS)] == [NOON_S + at for at in (100, 300, 300)]
         assert store.records(*ALWAYS, as_of_s=NOON_S + 99) == ()
+
+
+#: What a node reads, one reading after the other: (hour, value). Then it exports, and so on.
+Readings = st.lists(
+    st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["50", "60", "60.0"])), min_size=1, max_size=4),
+    min_size=1,
+    max_size=5,
+)
+
+
+def exports_of(folder: Path, readings: list[list[tuple[int, str]]]) -> list[bytes]:
+    """The bundles that a node writes, one after each group of readings."""
+    bundles, now_s = [], NOON_S
+    with FactorStore(folder / "exporter.db") as store:
+        for group in readings:
+            for number, value in group:
+                now_s += 1
+                store.append([read_at(hour(number, value), now_s)], now_s)
+            bundles.append(encode_bundle(store.records(*ALWAYS)))
+    return bundles
+
+
+def read_at(row: FactorRow, at_s: int) -> FactorRow:
+    return replace(row, origin=replace(row.origin, fetched_at_s=at_s))
+
+
+def after_imports(folder: Path, bundles: list[bytes]) -> dict[str, FactorRow]:
+    """What another node knows when it has imported them, in this order."""
+    with FactorStore(folder / "importer.db") as store:
+        for data in bundles:
+            store.append((each.row for each in parse_bundle(data, "x")), NOON_S, from_elsewhere=True)
+        return {each.row.factor_id: each.row for each in store.records(*ALWAYS)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(readings=Readings)
+def test_importing_exports_in_order_ends_where_the_exporter_is(
+    tmp_path_factory: pytest.TempPathFactory, readings: list[list[tuple[int, str]]]
+) -> None:
+    """Also where a value went back to what it was before."""
+    folder = tmp_path_factory.mktemp("bundles")
+    bundles = exports_of(folder, readings)
+    assert after_imports(folder, bundles) == {each.row.factor_id: each.row for each in parse_bundle(bundles[-1], "x")}
+
+
+@settings(max_examples=60, deadline=None)
+@given(readings=Readings, data=st.data())
+def test_of_bundles_in_any_order_what_was_read_last_wins(
+    tmp_path_factory: pytest.TempPathFactory, readings: list[list[tuple[int, str]]], data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("bundles")
+    bundles = data.draw(st.lists(st.sampled_from(exports_of(folder, readings)), min_size=1, max_size=8))
+    rows = [each.row for bundle in bundles for each in parse_bundle(bundle, "x")]
+    last = {row.factor_id: row for row in sorted(rows, key=lambda row: row.origin.fetched_at_s or 0)}
+    assert after_imports(folder, bundles) == last
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,19 @@ def test_an_old_file_does_not_undo_what_was_learnt_since(store: FactorStore) -> 
     store.append([hour(0, "61")], 2000)
     assert store.append([hour(0, "60"), hour(1, "62")], 3000, from_elsewhere=True) == Appended(new=1, same=1)
     assert values(store, 0, 2) == ["61", "62"]
+    assert len(store.history(hour(0).factor_id)) == 2
+
+
+def test_the_same_value_read_later_elsewhere_is_as_known_and_holds_longer(store: FactorStore) -> None:
+    """What was read in between is old from then on."""
+
+    def read(value: str, later_s: int) -> FactorRow:
+        return replace(hour(0, value), origin=replace(hour(0).origin, fetched_at_s=NOON_S + later_s))
+
+    store.append([read("60", 10)], 1000)
+    assert store.append([read("60", 30)], 2000, from_elsewhere=True) == Appended(same=1)
+    assert store.append([read("61", 20)], 3000, from_elsewhere=True) == Appended(same=1)
+    assert values(store, 0, 1) == ["60"]
 
 
 # --- nothing is changed, removed or half added -----------------------------------------------------------------------

@@ -10,7 +10,7 @@ from tracker.cli import factors
 from tracker.config import Config
 from tracker.core.chain import INTERVAL_TIERS, LATEST, choose_hourly
 from tracker.core.factors import Choice, FactorRow, NoFactor, choose_residual, ladder
-from tracker.core.known import FactorRecord, superseded
+from tracker.core.known import FactorRecord, lineage
 from tracker.grid.catalogue import Zone
 from tracker.grid.chain import PATIENCE_S
 from tracker.grid.shipped import COLLECTED_S
@@ -55,12 +55,12 @@ class Known:
     def recorded_at_s(self, row: FactorRow) -> int:
         """Since when it is known here."""
         history = self._history(row)
-        return history[-1].recorded_at_s if history else COLLECTED_S
+        return lineage(history[-1], history)[0].recorded_at_s if history else COLLECTED_S
 
     def superseded(self, row: FactorRow) -> Sequence[FactorRecord]:
         """What its value took the place of, the newest first."""
         history = self._history(row)
-        return superseded(history[-1], history) if history else ()
+        return lineage(history[-1], history)[1:] if history else ()
 
     def _history(self, row: FactorRow) -> Sequence[FactorRecord]:
         return self.histories.get(row.factor_id.removesuffix(LATEST), ())

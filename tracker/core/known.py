@@ -34,17 +34,22 @@ def is_news(newest: FactorRecord | None, row: FactorRow) -> bool:
 
 
 def is_news_from_elsewhere(history: Iterable[FactorRecord], row: FactorRow) -> bool:
-    """The same for a row out of a file that may be old: what was said before, or read at the source before the newest
-    record was, must not undo what was learnt since. ``history``: all records of its factor_id."""
-    newest = None
-    for record in history:
-        if same_content(record.row, row):
-            return False
-        newest = record if newest is None or record.number > newest.number else newest
-    if newest is None:
+    """Whether to add a row out of a file that may be old. ``history``: all records of its factor_id.
+
+    What was read at the source last counts: a value that is back to what it was before is news, one that was read
+    before the newest record is none. The same value read later is added too: from now on, what was read in between is
+    old. Where nobody says when it was read, whatever was said before is no news.
+    """
+    known = sorted(history, key=lambda record: record.number)
+    if not known:
         return True
-    known_s, fetched_s = newest.row.origin.fetched_at_s, row.origin.fetched_at_s
-    return known_s is None or fetched_s is None or fetched_s >= known_s
+    known_s, fetched_s = known[-1].row.origin.fetched_at_s, row.origin.fetched_at_s
+    if known_s is None or fetched_s is None:
+        return not any(same_content(record.row, row) for record in known)
+    if fetched_s == known_s:
+        same_second = (record for record in known if record.row.origin.fetched_at_s == fetched_s)
+        return not any(same_content(record.row, row) for record in same_second)
+    return fetched_s > known_s
 
 
 def same_content(one: FactorRow, other: FactorRow) -> bool:
@@ -69,14 +74,16 @@ def best_known(records: Iterable[FactorRecord], as_of_s: int | None = None) -> t
     return tuple(sorted(newest.values(), key=_place))
 
 
-def superseded(record: FactorRecord, history: Iterable[FactorRecord]) -> tuple[FactorRecord, ...]:
-    """What ``record`` took the place of, the one just before it first, back to the first value that was known.
-    A record that is missing in ``history`` ends the chain."""
+def lineage(record: FactorRecord, history: Iterable[FactorRecord]) -> tuple[FactorRecord, ...]:
+    """``record`` and what it took the place of, back to the first value that was known. A value that was only read once
+    more took the place of nothing: of neighbours that say the same, the one that said it first is here. A record that
+    is missing in ``history`` ends the chain."""
     by_number = {each.number: each for each in history}
-    chain: list[FactorRecord] = []
-    at = record
+    chain, at = [record], record
     while at.supersedes is not None and at.supersedes < at.number and at.supersedes in by_number:
         at = by_number[at.supersedes]
+        if same_content(at.row, chain[-1].row):
+            chain.pop()
         chain.append(at)
     return tuple(chain)
 

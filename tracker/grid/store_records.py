@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from tracker.core.factors import FactorRow, FactorType, Scheme
 from tracker.core.forecast import Expected, Forecast
-from tracker.core.known import FactorRecord, is_news, is_news_from_elsewhere, next_record
+from tracker.core.known import FactorRecord, is_news, is_news_from_elsewhere, next_record, same_content
 from tracker.grid.store_files import StoreError
 from tracker.grid.store_rows import COLUMN_LIST, COLUMNS, record_of, sound, text, values_of, why_unusable
 
@@ -58,16 +58,20 @@ def write_rows(
     new = changed = same = 0
     for row in map(_checked, rows):
         newest = _newest(connection, row.factor_id)
-        if newest is not None and not _is_news(connection, newest, row, from_elsewhere=from_elsewhere):
+        is_added = _is_news(connection, newest, row, from_elsewhere=from_elsewhere)
+        if is_added:
+            number += 1
+            connection.execute(_INSERT, values_of(next_record(newest, row, recorded_at_s, number)))
+        if not is_added or (newest is not None and same_content(newest.row, row)):
             same += 1
-            continue
-        number += 1
-        connection.execute(_INSERT, values_of(next_record(newest, row, recorded_at_s, number)))
-        new, changed = new + (newest is None), changed + (newest is not None)
+        else:
+            new, changed = new + (newest is None), changed + (newest is not None)
     return Appended(new, changed, same)
 
 
-def _is_news(connection: sqlite3.Connection, newest: FactorRecord, row: FactorRow, *, from_elsewhere: bool) -> bool:
+def _is_news(
+    connection: sqlite3.Connection, newest: FactorRecord | None, row: FactorRow, *, from_elsewhere: bool
+) -> bool:
     if from_elsewhere:
         return is_news_from_elsewhere(read_history(connection, row.factor_id), row)
     return is_news(newest, row)
