@@ -56,6 +56,12 @@ def test_no_hostname_leaves_its_folder_or_hides_in_it(host: str) -> None:
         "entries/month=2026-10/day=03/gpu-017-ab12cd34-h11_07-00112233aabbccdd.parquet",
         "entries/month=2026-10/day=03/gpu-017-ab12cd34-h20_25-00112233aabbccdd.parquet",
         "entries/month=2026-10/day=03/somebody's notes.txt",
+        "entries/month=2026-10/day=99/gpu-017-ab12cd34-day-00112233aabbccdd.parquet",
+        "entries/month=2026-02/day=29/gpu-017-ab12cd34-day-00112233aabbccdd.parquet",
+        "entries/month=2026-13/day=01/gpu-017-ab12cd34-day-00112233aabbccdd.parquet",
+        "entries/month=2026-10/day=00/gpu-017-ab12cd34-day-00112233aabbccdd.parquet",
+        "entries/month=0000-10/day=03/gpu-017-ab12cd34-day-00112233aabbccdd.parquet",
+        "entries/month=\uff12\uff10\uff12\uff16-10/day=03/gpu-017-ab12cd34-day-00112233aabbccdd.parquet",
         "",
     ],
 )

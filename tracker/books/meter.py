@@ -24,6 +24,8 @@ LEVELS = ("facility", "it")
 _NEEDED, _KNOWN = {"start", "end", "kwh"}, {"site", "start", "end", "kwh", "level"}
 _HEADER = "The first line names the columns: site,start,end,kwh,level (site and level may be left out)."
 MAX_BYTES = 16 * 1024 * 1024
+#: A reading above this is a slip of the pen: the world used some 30 times as much in 2024.
+MAX_KWH = 1_000_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,14 @@ def _instant(text: str, where: str, zone: tzinfo) -> int:
 
 def _energy_uj(text: str, where: str) -> int:
     try:
-        energy = Decimal(text) * UJ_PER_KWH
+        energy_kwh = Decimal(text)
     except InvalidOperation as error:
         raise UsageError(f"{where}: {text[:40]!r} is no number of kWh.", "Write it with a point: 91234.5") from error
-    if not energy.is_finite() or energy < 0:
+    if not energy_kwh.is_finite() or energy_kwh < 0:
         raise UsageError(f"{where}: {text[:40]!r} is no energy.", "A meter's kWh are finite and not below 0.")
-    return int(energy)
+    if energy_kwh > MAX_KWH:  # before anything is made of it: its digits may be more than memory has
+        raise UsageError(f"{where}: {text[:40]!r} kWh is more than any meter counts.", "Check the unit and the number.")
+    return int(energy_kwh * UJ_PER_KWH)
 
 
 def _check_overlap(readings: list[MeterReading], name: str) -> None:

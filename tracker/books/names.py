@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ KINDS = ("entries", "coverage", "emissions")
 DAY_H = 24
 _NAME = re.compile(
     r"(?P<kind>[a-z]+)/month=(?P<month>\d{4}-\d\d)/day=(?P<day>\d\d)/"
-    r"(?P<host>[^/]+)-(?P<ledger>[0-9a-f]{8})-(?P<span>day|h\d\d_\d\d)-(?P<sha>[0-9a-f]{16})\.parquet"
+    r"(?P<host>[^/]+)-(?P<ledger>[0-9a-f]{8})-(?P<span>day|h\d\d_\d\d)-(?P<sha>[0-9a-f]{16})\.parquet",
+    re.ASCII,
 )
 
 
@@ -68,11 +70,12 @@ def parse_name(name: str, size_bytes: int = 0) -> LakeFile | None:
         return None
     whole = found["span"] == "day"
     from_h, to_h = (0, DAY_H) if whole else (int(found["span"][1:3]), int(found["span"][4:6]))
-    if not 0 <= from_h < to_h <= DAY_H:
+    date = f"{found['month']}-{found['day']}"
+    if not 0 <= from_h < to_h <= DAY_H or not _is_day(date):
         return None
     return LakeFile(
         kind=found["kind"],
-        date=f"{found['month']}-{found['day']}",
+        date=date,
         hostname=unquote(found["host"]),
         ledger=found["ledger"],
         from_h=from_h,
@@ -81,6 +84,16 @@ def parse_name(name: str, size_bytes: int = 0) -> LakeFile | None:
         sha16=found["sha"],
         size_bytes=size_bytes,
     )
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_day(date: str) -> bool:
+    """Of very many names of few days."""
+    try:
+        day_start_s(date)
+    except ValueError:
+        return False
+    return True
 
 
 def prefixes(kind: str, start_s: int, end_s: int) -> tuple[str, ...]:
