@@ -14,7 +14,7 @@ from pathlib import Path
 from tracker.books.audit_files import Reader
 from tracker.books.audit_papers import papers
 from tracker.books.audit_rows import DAY_CHECKS, ROW_KINDS, forget, missing_hours, namesakes, prepare, take
-from tracker.books.engine import quiet
+from tracker.books.engine import connect
 from tracker.books.finding import BooksFinding, shortened
 from tracker.books.interface import BookStore
 from tracker.books.names import KINDS, LakeFile, parse_name, prefixes, select
@@ -57,20 +57,17 @@ def audit_lake(
     it is not expected. Raises BooksUnavailable if the store is out of reach."""
     files, strangers = _listed(store, start_s, end_s)
     findings = [*strangers, *_conflicts(store, start_s, end_s), *papers(store)]
-    with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
-        import duckdb  # noqa: PLC0415 - 60 MB that only commands of the books need
-
-        with quiet(duckdb.connect()) as connection:
-            connection.execute("SET memory_limit = '512MiB'")
-            connection.execute("SET temp_directory = $1", [folder])
-            connection.execute("SET threads = 1")  # files are small: more threads only wait for one another
-            prepare(connection)
-            reader = Reader(store, connection, Path(folder))
-            findings += _by_day(reader, files, as_of_s, tell)
-            findings += namesakes(connection)
-            until_s = as_of_s if end_s is None else min(end_s, as_of_s)
-            findings += missing_hours(connection, until_s, dict(retired or {}))
-            node_hours = connection.execute("SELECT count(*) FROM known").fetchone()
+    # files are small: more threads only wait for one another
+    with tempfile.TemporaryDirectory(prefix="wattledger-") as folder, connect(threads=1) as connection:
+        connection.execute("SET memory_limit = '512MiB'")
+        connection.execute("SET temp_directory = $1", [folder])
+        prepare(connection)
+        reader = Reader(store, connection, Path(folder))
+        findings += _by_day(reader, files, as_of_s, tell)
+        findings += namesakes(connection)
+        until_s = as_of_s if end_s is None else min(end_s, as_of_s)
+        findings += missing_hours(connection, until_s, dict(retired or {}))
+        node_hours = connection.execute("SELECT count(*) FROM known").fetchone()
     return LakeAudit(
         shortened(findings), len(files), sum(file.size_bytes for file in files), node_hours[0] if node_hours else 0
     )

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tracker.books.engine import quiet
+from tracker.books.engine import connect, quiet
 from tracker.books.interface import BooksDamaged, BooksRefused, BooksUnavailable
 from tracker.books.names import DAY_H, LakeFile, date_of
 from tracker.books.schema import (
@@ -95,9 +95,7 @@ def _cursor() -> Iterator[Any]:
 @functools.cache
 def _engine() -> Any:
     """With one thread, for a few files at a time: starting another takes longer than to read one."""
-    import duckdb  # noqa: PLC0415 - as above
-
-    return duckdb.connect(config={"threads": 1})
+    return connect(threads=1)
 
 
 def read_rows(kind: str, path: Path) -> list[Row]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tracker.books.counters import Counted
-from tracker.books.engine import quiet
+from tracker.books.engine import connect
 from tracker.books.finding import some
 from tracker.books.interface import BookStore
 from tracker.books.lake import damaged, scan
@@ -52,7 +52,7 @@ def hourly_energy(store: BookStore, start_s: int, end_s: int) -> tuple[Hourly, .
         " coalesce(sum(energy_uj) FILTER (method <> 'measured'), 0)::HUGEINT"
         f" FROM {scan('entries', paths)} WHERE hour_s >= ? AND hour_s < ? GROUP BY ALL ORDER BY ALL"
     )
-    with quiet(duckdb.connect()) as connection:
+    with connect() as connection:
         try:
             rows = connection.execute(query, [start_s, end_s]).fetchall()
         except duckdb.Error as error:

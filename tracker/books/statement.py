@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tracker.books.dimensions import OF_PLACES, OF_ROWS, REMAINDER, Wanted
-from tracker.books.engine import quiet
+from tracker.books.engine import connect
 from tracker.books.interface import BooksDamaged, BooksUnavailable
 from tracker.books.lake import SCHEMAS, damaged, scan
 from tracker.books.sums import SELECT, RowSums, Sums
@@ -57,13 +57,11 @@ class MonthQuery:
         self._mismatch: type[Exception] = duckdb.InvalidInputException
         self._too_large: type[Exception] = duckdb.OutOfMemoryException
         self._memory_mib, self._folder = memory_mib, folder
-        self._connection = quiet(duckdb.connect())
+        self._connection = connect(threads)
         self.execute(f"SET memory_limit = '{memory_mib}MiB'")
         self._connection.execute("SET temp_directory = $1", [str(folder)])
         self.execute("SET preserve_insertion_order = false")
         self.execute("SET TimeZone = 'UTC'")
-        if threads is not None:
-            self.execute(f"SET threads = {threads}")
 
     def __enter__(self) -> Self:
         return self

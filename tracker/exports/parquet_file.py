@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from tracker.core.statement import Statement
 from tracker.exports import table
@@ -31,22 +31,31 @@ def write(statement: Statement, out: BinaryIO) -> None:
 
 
 def _make(statement: Statement, path: Path) -> None:
-    import duckdb  # noqa: PLC0415 - heavy
-
     digest = table.Digest(statement)
     types = _types(statement)
     columns = ", ".join(f"{name} {kind}" for name, kind in types.items())
     values = ", ".join(f"unnest(${place}::VARCHAR[])::{kind}" for place, kind in enumerate(types.values(), 1))
     # one thread: the order of lines and the cut of row groups depend on nothing else
     config: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "temp_directory": str(path.parent)}
-    with duckdb.connect(":memory:", config=config) as base:
-        base.execute("SET enable_progress_bar = false")  # it would be drawn into the file that goes to stdout
+    with _engine(config) as base:
         base.execute(f"CREATE TABLE lines ({columns})")
         lines = _lines(statement, digest)
         while chunk := list(islice(lines, _CHUNK)):
             base.execute(f"INSERT INTO lines SELECT {values}", [list(column) for column in zip(*chunk, strict=True)])
         metadata = {"wattledger": head_json(statement).decode(), "statement_sha256": digest.hex()}
         base.execute(_copy(path, metadata))
+
+
+def _engine(config: dict[str, str | bool | int | float | list[str]]) -> Any:
+    """Quiet, and without the engine's threads for I/O: 256 on a large machine, which count for TasksMax= of a unit."""
+    import duckdb  # noqa: PLC0415 - heavy
+
+    try:
+        base = duckdb.connect(":memory:", config={**config, "async_threads": 1})
+    except duckdb.Error:  # before 2.0 there is no such setting, and no such threads
+        base = duckdb.connect(":memory:", config=config)
+    base.execute("SET enable_progress_bar = false")  # it would be drawn into the file that goes to stdout
+    return base
 
 
 def _types(statement: Statement) -> dict[str, str]:
