@@ -16,6 +16,7 @@ from tracker.core.known import (
     is_news_from_elsewhere,
     lineage,
     next_record,
+    read_last,
 )
 
 HOUR = 1_790_002_800  # 2026-09-21T15:00:00Z
@@ -152,6 +153,18 @@ def test_where_nobody_says_when_it_was_read_what_was_said_before_is_no_news() ->
     assert not is_news_from_elsewhere([first, second], row(value="56", fetched_at_s=None))
     assert is_news_from_elsewhere([first, second], row(value="58", fetched_at_s=None))
     assert not is_news_from_elsewhere([first], row(value="56", fetched_at_s=30))
+
+
+def test_of_many_stores_what_was_read_at_the_source_last_counts() -> None:
+    """A node that imports an old bundle late learns late what is old: the books would fall back to it."""
+    old, new = row(value="50", fetched_at_s=10), row(value="60", fetched_at_s=20)
+    records = [FactorRecord(new, 21, 1), FactorRecord(old, 99, 1)]
+    assert [each.row.value_printed for each in best_known(records)] == ["50"]
+    assert [each.row.value_printed for each in read_last(records)] == ["60"]
+    assert read_last(records, 20) == ()
+    silent = FactorRecord(row(value="70", fetched_at_s=None), 15, 1)
+    assert [each.row.value_printed for each in read_last([silent, *records])] == ["60"]
+    assert [each.row.value_printed for each in read_last([silent, records[1]])] == ["70"]
 
 
 def test_a_clock_that_stepped_back_records_no_past() -> None:

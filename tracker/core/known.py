@@ -11,7 +11,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from tracker.core.factors import FactorRow
@@ -62,14 +62,26 @@ def _content(row: FactorRow) -> FactorRow:
 
 
 def best_known(records: Iterable[FactorRecord], as_of_s: int | None = None) -> tuple[FactorRecord, ...]:
-    """The newest record of each factor_id among those recorded up to ``as_of_s`` (None: all), in the order of the
-    intervals. Of two that were recorded in one second the higher number is the newer."""
+    """The newest record of each factor_id among those of one store that were recorded up to ``as_of_s`` (None: all), in
+    the order of the intervals. Of two that were recorded in one second the higher number is the newer."""
+    return _newest(records, as_of_s, _age)
+
+
+def read_last(records: Iterable[FactorRecord], as_of_s: int | None = None) -> tuple[FactorRecord, ...]:
+    """The same of records out of many stores: of each factor_id the one that was read at the source last. A store
+    learns late what comes in a file. What does not say when it was read was read when it was recorded."""
+    return _newest(records, as_of_s, _reading)
+
+
+def _newest(
+    records: Iterable[FactorRecord], as_of_s: int | None, age: Callable[[FactorRecord], tuple[int, ...]]
+) -> tuple[FactorRecord, ...]:
     newest: dict[str, FactorRecord] = {}
     for record in records:
         if as_of_s is not None and record.recorded_at_s > as_of_s:
             continue
         best = newest.get(record.row.factor_id)
-        if best is None or _age(record) > _age(best):
+        if best is None or age(record) > age(best):
             newest[record.row.factor_id] = record
     return tuple(sorted(newest.values(), key=_place))
 
@@ -96,8 +108,13 @@ def next_record(newest: FactorRecord | None, row: FactorRow, recorded_at_s: int,
     return FactorRecord(row, max(recorded_at_s, newest.recorded_at_s), number, newest.number)
 
 
-def _age(record: FactorRecord) -> tuple[int, int]:
+def _age(record: FactorRecord) -> tuple[int, ...]:
     return record.recorded_at_s, record.number
+
+
+def _reading(record: FactorRecord) -> tuple[int, ...]:
+    fetched_at_s = record.row.origin.fetched_at_s
+    return record.recorded_at_s if fetched_at_s is None else fetched_at_s, *_age(record)
 
 
 def _place(record: FactorRecord) -> tuple[str, int, int, str]:

@@ -24,7 +24,7 @@ from tracker.core.factors import (
     choose_residual,
 )
 from tracker.core.hours import HOUR_S
-from tracker.core.known import FactorRecord, best_known
+from tracker.core.known import FactorRecord, read_last
 from tracker.core.units import SLOT_S
 from tracker.grid.catalogue import WORLD
 from tracker.grid.shipped import COLLECTED_S
@@ -152,7 +152,7 @@ def factor_book(
         by_zone.setdefault(row.zone, []).append(row)
     hours: dict[str, dict[int, tuple[FactorRow, ...]]] = {}
     recorded: dict[str, int] = {}
-    for record in best_known(records, as_of_s):
+    for record in read_last(records, as_of_s):
         row = record.row
         if not _of_hours(row):
             continue

@@ -68,6 +68,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     basis: Literal["production", "production_with_imports", "consumption", "unspecified"] = "unspecified"
     #: Who says these numbers: it is printed with every one of them.
     publisher: str = ""
+    #: Which table it is, in the ids of its factors. Two tables of one zone (the meters of two sites) need two names;
+    #: without one it is the publisher's.
+    name: str = ""
     licence: str = "own data"
     #: 1: measured; 2: estimated.
     tier: Literal[1, 2] = 2
@@ -85,7 +88,7 @@ _WITH_PRESET = {
     "neso-history": frozenset[str](),
 }
 _KNOWS_ZONE = frozenset({"em-portal", "neso-history"})
-_ALWAYS = frozenset({"path", "url", "token", "token_file", "preset", "zone"})
+_ALWAYS = frozenset({"path", "url", "token", "token_file", "preset", "zone", "name"})
 
 
 class FileProvider(LiveProvider):
@@ -100,6 +103,7 @@ class FileProvider(LiveProvider):
         self._options = options
         self._ask = ask
         self._layout, self._facts = layout_of(options)
+        self._name = _slug(options.name) or _slug(self._facts.publisher) or "own"
         zone = options.zone or ("GB" if options.preset == "neso-history" else "")
         self._zone = find_zone(zone) if zone else None
 
@@ -126,7 +130,7 @@ class FileProvider(LiveProvider):
         if zones and not any(map(wants, zones)):
             has = ", ".join(sorted(zones)[:10])
             raise NoData(f"{source.name} has no rows of the zone {zone.code}; it has: {has[:200]}.")
-        return tuple(_row(interval, zone, self._facts, source) for interval in intervals)
+        return tuple(_row(interval, zone, self._name, self._facts, source) for interval in intervals)
 
 
 def layout_of(options: Options) -> tuple[Layout, Facts]:
@@ -224,9 +228,15 @@ def _exported(source: Source, content: bytes, zone: Zone, start_s: int, end_s: i
         raise BadAnswer(error.sentence, f"It is of several services: wattledger grid import {source.name}") from error
 
 
-def _row(interval: Interval, zone: Zone, facts: Facts, source: Source) -> FactorRow:
+def _slug(name: str) -> str:
+    """acme-energy-office of ACME energy office."""
+    return "-".join("".join(char if char.isalnum() else " " for char in name.casefold()).split())
+
+
+def _row(interval: Interval, zone: Zone, name: str, facts: Facts, source: Source) -> FactorRow:
+    where = f"{zone.code}:{name}"
     return FactorRow(
-        factor_id=factor_id("file", zone.code, facts.factor_type, interval.start_s, interval.end_s),
+        factor_id=factor_id("file", where, facts.factor_type, interval.start_s, interval.end_s),
         zone=zone.code,
         zone_printed=interval.zone or zone.code,
         zone_system="electricitymaps" if facts.publisher == "Electricity Maps" else "own",

@@ -30,7 +30,7 @@ def test_a_row_says_everything_about_itself(tmp_path: Path) -> None:
         tmp_path, HOURS, factor_type="lifecycle", gases="CO2e", basis="consumption", licence="internal", tier=1,
         gwp_set="AR6", includes_td=True,
     )  # fmt: skip
-    assert first.factor_id == "file:FR:lifecycle:2026-01-01T00:00:00Z"
+    assert first.factor_id == "file:FR:acme:lifecycle:2026-01-01T00:00:00Z"
     assert (first.zone, first.zone_printed, first.zone_system) == ("FR", "FR", "own")
     assert (first.value_printed, first.unit_printed, first.value_g_per_kwh) == ("23.40", "g/kWh", Decimal("23.40"))
     assert (first.factor_type, first.gases, first.basis) == (FactorType.LIFECYCLE, "CO2e", Basis.CONSUMPTION)
@@ -42,6 +42,24 @@ def test_a_row_says_everything_about_itself(tmp_path: Path) -> None:
     assert (first.origin.fetched_at_s, first.origin.is_estimated) == (NOW_S, None)
     assert first.origin.raw_sha256 == hashlib.sha256(HOURS.encode()).hexdigest()
     assert (second.valid_from_s, second.value_printed) == (START_S + 7200, "0"), "0 is a value, an empty cell is none"
+
+
+def test_the_tables_of_two_sites_of_a_zone_are_told_apart(tmp_path: Path) -> None:
+    """In the books, the meter of one site would take the place of the other's: their factors have different names."""
+    ids = [
+        read(tmp_path, HOURS, **settings)[0].factor_id
+        for settings in (
+            {"publisher": "Meter of par1"},
+            {"publisher": "Meter of par2"},
+            {"publisher": "ACME", "name": "Halle 2 / Nord"},
+            {"publisher": "中电"},
+            {"publisher": "§"},
+        )
+    ]
+    assert ids == [
+        f"file:FR:{name}:unspecified:2026-01-01T00:00:00Z"
+        for name in ("meter-of-par1", "meter-of-par2", "halle-2-nord", "中电", "own")
+    ]
 
 
 def test_unstated_facts_are_not_made_up(tmp_path: Path) -> None:
@@ -84,7 +102,7 @@ def test_quarter_hours_and_ends_have_their_length(tmp_path: Path) -> None:
     text = "datetime,g_per_kwh\n2026-01-01T00:00Z,5\n2026-01-01T00:15Z,6\n"
     rows = read(tmp_path, text, interval="15m")
     assert [row.valid_to_s - row.valid_from_s for row in rows] == [900, 900]
-    assert rows[1].factor_id == "file:FR:unspecified:2026-01-01T00:15:00Z:PT15M"
+    assert rows[1].factor_id == "file:FR:acme:unspecified:2026-01-01T00:15:00Z:PT15M"
     assert "set interval to what they are" in refusal(tmp_path, text)
     (row,) = read(tmp_path, "a,b,g_per_kwh\n2026-01-01T00:00Z,2026-01-01T06:00Z,5\n", start_column="a", end_column="b")
     assert row.valid_to_s - row.valid_from_s == 6 * 3600

@@ -62,7 +62,7 @@ def test_the_history_of_neso(tmp_path: Path, separator: str) -> None:
     )
     (row,) = read(tmp_path, text, asked="GB", preset="neso-history")
     assert (row.value_printed, row.valid_to_s - row.valid_from_s, row.gases) == ("378", 1800, "CO2")
-    assert row.factor_id == "file:GB:direct:2026-01-01T00:00:00Z:PT30M"
+    assert row.factor_id == "file:GB:neso:direct:2026-01-01T00:00:00Z:PT30M"
     assert not provider(tmp_path / "own.csv", preset="neso-history").covers(FRANCE)
 
 
