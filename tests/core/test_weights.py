@@ -23,6 +23,7 @@ from tracker.core.weights import (
     NO_LOSS,
     G,
     Loss,
+    UpstreamRate,
     fg_per_ms,
     ng_per_kwh,
     upstream_rate,
@@ -92,35 +93,55 @@ def test_an_h100_hour() -> None:
     assert round(Fraction(3_600_000 * fg_per_ms(Decimal(164), 43_800), EMBODIED_G), 3) == Fraction("3.744")
 
 
+def rate(
+    located: FactorRow = DIRECT, lifecycle: FactorRow | None = LIFECYCLE, loss: Loss | None = None
+) -> UpstreamRate:
+    return upstream_rate((located,), () if lifecycle is None else ((DIRECT, lifecycle),), loss)
+
+
 def test_upstream_is_the_difference_and_says_that_no_losses_are_in_it() -> None:
-    rate = upstream_rate(DIRECT, LIFECYCLE, None)
-    assert (rate.ng_per_kwh, rate.flags) == (35 * 10**9, (NO_LOSS,))
+    assert rate() == UpstreamRate(35 * 10**9, (NO_LOSS,))
 
 
 def test_a_life_cycle_value_below_the_direct_one_is_no_credit() -> None:
-    rate = upstream_rate(DIRECT, replace(LIFECYCLE, value_printed="100"), None)
-    assert (rate.ng_per_kwh, rate.flags) == (0, (CLAMPED, NO_LOSS))
+    assert rate(lifecycle=replace(LIFECYCLE, value_printed="100")) == UpstreamRate(0, (CLAMPED, NO_LOSS))
 
 
 def test_what_is_not_known_is_not_nothing() -> None:
-    assert upstream_rate(DIRECT, None, None).ng_per_kwh is None
-    assert upstream_rate(DIRECT, None, None).flags == (NO_LIFECYCLE,)
-    unspecified = replace(DIRECT, factor_type=FactorType.UNSPECIFIED)
-    assert upstream_rate(unspecified, LIFECYCLE, None).flags == (NO_DIRECT,)
-    assert upstream_rate(replace(DIRECT, value_printed=""), LIFECYCLE, None).ng_per_kwh is None
+    assert rate(lifecycle=None) == UpstreamRate(None, (NO_LIFECYCLE,))
+    assert rate(lifecycle=replace(LIFECYCLE, value_printed="")) == UpstreamRate(None, (NO_LIFECYCLE,))
+    assert rate(replace(DIRECT, factor_type=FactorType.UNSPECIFIED)) == UpstreamRate(None, (NO_DIRECT,))
+    assert rate(replace(DIRECT, value_printed="")) == UpstreamRate(None, (NO_DIRECT,))
+    assert upstream_rate((), ((DIRECT, LIFECYCLE),), None) == UpstreamRate(None, (NO_DIRECT,))
 
 
 def test_grid_losses_by_their_two_forms() -> None:
     """CAMX, 4.1 % of generation: 8.338 g/kWh; of what is delivered: 7.997 g/kWh."""
-    generated = upstream_rate(DIRECT, LIFECYCLE, Loss(Decimal("0.041"), LossForm.OF_GENERATED))
-    delivered = upstream_rate(DIRECT, LIFECYCLE, Loss(Decimal("0.041"), LossForm.OF_DELIVERED))
-    assert [round((rate.ng_per_kwh or 0) / 1e9 - 35, 3) for rate in (generated, delivered)] == [8.338, 7.997]
+    generated = rate(loss=Loss(Decimal("0.041"), LossForm.OF_GENERATED))
+    delivered = rate(loss=Loss(Decimal("0.041"), LossForm.OF_DELIVERED))
+    assert [round((each.ng_per_kwh or 0) / 1e9 - 35, 3) for each in (generated, delivered)] == [8.338, 7.997]
     assert generated.flags == ()
+
+
+def test_losses_are_of_the_factor_in_use_and_supply_is_of_the_pair() -> None:
+    """A subregion of 195.037 g/kWh in a country of 349.67: its losses are its own, 8.338 and not 14.949 g/kWh."""
+    national, whole = replace(DIRECT, value_printed="349.67"), replace(LIFECYCLE, value_printed="369.47")
+    found = upstream_rate((DIRECT,), ((national, whole),), Loss(Decimal("0.041"), LossForm.OF_GENERATED))
+    assert round((found.ng_per_kwh or 0) / 1e9, 3) == round(19.8 + 8.338, 3)
 
 
 def test_losses_are_never_added_twice_or_on_a_guess() -> None:
     loss = Loss(Decimal("0.041"), LossForm.OF_DELIVERED)
-    included = upstream_rate(replace(DIRECT, includes_td=True), LIFECYCLE, loss)
-    unstated = upstream_rate(replace(DIRECT, includes_td=None), LIFECYCLE, loss)
-    assert (included.ng_per_kwh, included.flags) == (35 * 10**9, (LOSS_INCLUDED,))
-    assert (unstated.ng_per_kwh, unstated.flags) == (35 * 10**9, (LOSS_NOT_STATED,))
+    assert rate(replace(DIRECT, includes_td=True), loss=loss) == UpstreamRate(35 * 10**9, (LOSS_INCLUDED,))
+    assert rate(replace(DIRECT, includes_td=None), loss=loss) == UpstreamRate(35 * 10**9, (LOSS_NOT_STATED,))
+
+
+def test_the_parts_of_an_hour_count_alike() -> None:
+    """Half of it at 100 g/kWh, half at 300: 10 % of losses are 20 g/kWh; supply is 10 and 30."""
+    low, high = replace(DIRECT, value_printed="100"), replace(DIRECT, value_printed="300")
+    pairs = tuple((one, replace(LIFECYCLE, value_printed=whole)) for one, whole in ((low, "110"), (high, "330")))
+    loss = Loss(Decimal("0.1"), LossForm.OF_DELIVERED)
+    assert upstream_rate((low, high), pairs, loss) == UpstreamRate(40 * 10**9)
+    assert upstream_rate((low, replace(high, includes_td=True)), pairs, loss) == UpstreamRate(
+        25 * 10**9, (LOSS_INCLUDED,)
+    )

@@ -237,16 +237,17 @@ def test_a_pue_that_changes_in_the_month_holds_from_its_day(empty: BookStore) ->
 
 
 def test_upstream_is_of_one_place_and_losses_are_added_where_they_are_not_in_it(empty: BookStore) -> None:
-    """Germany: life-cycle 380.95 (Ember 2023) less direct 344 (UBA) is 36.95 g/kWh; 4.1 % of 344 are 14.1 g more."""
+    """Germany: life-cycle 380.95 (Ember 2023) less direct 329 (EEA 2023) is 51.95 g/kWh; of losses UBA's factor in use
+    does not say. France: 56.04 less 50, and 4.1 % of 50."""
     put(empty, DAY, hours(KWH), node=replace(NODE, zone="DE"))
     config = with_site(zone="DE")
-    assert composed(empty, config).total.amounts.upstream_g == 37
+    assert composed(empty, config).total.amounts.upstream_g == 52
     lossy = accounting(config, grid_loss=GridLoss(ratio=0.041, source="operator"))
     statement = composed(empty, lossy)
-    assert statement.total.amounts.upstream_g == 37
+    assert statement.total.amounts.upstream_g == 52
     assert "is not stated; none are added" in " ".join(used(statement, "upstream")[0].flags), "UBA does not say"
     french = accounting(with_site(zone="FR"), grid_loss=GridLoss(ratio=0.041))
-    assert composed(empty, french).total.amounts.upstream_g == 2, "EEA's 50 g/kWh says that losses are not in it"
+    assert composed(empty, french).total.amounts.upstream_g == 8, "EEA's 50 g/kWh says that losses are not in it"
 
 
 # --- contracts, prices, hardware -------------------------------------------------------------------------------------

@@ -196,14 +196,7 @@ def choose_location(
     has a value, in it the nearest zone of the path, in that a direct factor before others, in those the right period.
     """
     distance = {step.zone: place for place, step in reversed(list(enumerate(path)))}
-    usable = [
-        row
-        for row in rows
-        if row.zone in distance
-        and row.quality_tier in tiers
-        and row.scheme is Scheme.AVERAGE
-        and row.basis is not Basis.RESIDUAL
-    ]
+    usable = [row for row in rows if row.zone in distance and row.quality_tier in tiers and is_located(row)]
     kinds = list(FactorType)
     valued = [row for row in usable if row.value_printed]
     if not valued:
@@ -215,7 +208,7 @@ def choose_location(
             tiers.index(row.quality_tier),
             distance[row.zone],
             kinds.index(row.factor_type),
-            _misfit(row, at_s),
+            misfit(row, at_s),
         ),
     )
     return _chosen(best, path, at_s, tiers)
@@ -228,7 +221,7 @@ def choose_residual(rows: Iterable[FactorRow], path: Sequence[Step], at_s: int) 
     usable = [row for row in rows if row.zone in distance and row.basis is Basis.RESIDUAL]
     if not usable:
         return NoFactor("the tables have no residual mix for it")
-    best = min(usable, key=lambda row: (distance[row.zone], _misfit(row, at_s)))
+    best = min(usable, key=lambda row: (distance[row.zone], misfit(row, at_s)))
     if not best.value_printed:
         return NoFactor(f"{best.edition}: {best.source_ref}", by_rule=True)
     return _chosen(best, path, at_s, (best.quality_tier,))
@@ -243,7 +236,12 @@ def ladder(rows: Sequence[FactorRow], path: Sequence[Step], at_s: int) -> dict[i
     }
 
 
-def _misfit(row: FactorRow, at_s: int) -> tuple[int, int]:
+def is_located(row: FactorRow) -> bool:
+    """Whether it may weigh a location-based figure at all."""
+    return row.scheme is Scheme.AVERAGE and row.basis is not Basis.RESIDUAL
+
+
+def misfit(row: FactorRow, at_s: int) -> tuple[int, int]:
     """How badly an edition fits: made for this time, else the last one before it, else the first one after it."""
     if row.valid_from_s <= at_s < row.valid_to_s:
         return 0, 0

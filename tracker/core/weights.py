@@ -11,14 +11,16 @@ everything is exact: sums over a fleet and a month stay below 2^127 (a terawatt-
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from tracker.core.accounting import PERMILLE, LossForm
+from tracker.core.accounting import PERMILLE, LossForm, grid_loss_g, upstream
 from tracker.core.embodied import MS_PER_H
 from tracker.core.factors import FactorRow, FactorType
 from tracker.core.footing import half_even
+from tracker.core.pairing import Pair
 from tracker.core.units import UJ_PER_KWH
 
 NG_PER_G = 10**9
@@ -87,12 +89,6 @@ class Loss:
     form: LossForm
     source: str = ""
 
-    @property
-    def share(self) -> Fraction:
-        """Of the factor, what is added in Scope 3.3 (``accounting.grid_loss_g``)."""
-        loss = Fraction(self.ratio)
-        return loss if self.form is LossForm.OF_DELIVERED else loss / (1 - loss)
-
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRate:
@@ -103,29 +99,39 @@ class UpstreamRate:
 
 
 NO_DIRECT = "The location-based factor is not a direct one: what is upstream of it is in it already, or not known."
-NO_LIFECYCLE = "No life-cycle factor of this zone is known."
+NO_LIFECYCLE = "No direct and life-cycle factor of one place, within a year of each other, are known."
 CLAMPED = "The life-cycle factor lies below the direct one: counted as 0, not as a credit."
 LOSS_INCLUDED = "Grid losses are in the factor already; none are added."
 LOSS_NOT_STATED = "Whether grid losses are in the factor is not stated; none are added."
 NO_LOSS = "No grid losses are configured; none are added."
 
 
-def upstream_rate(direct: FactorRow, lifecycle: FactorRow | None, loss: Loss | None) -> UpstreamRate:
-    """Supply of the fuel (``accounting.upstream``), and grid losses where they are stated and not in it already."""
-    value = direct.value_g_per_kwh
-    if value is None or direct.factor_type is not FactorType.DIRECT:
+def upstream_rate(located: Sequence[FactorRow], pairs: Sequence[Pair], loss: Loss | None) -> UpstreamRate:
+    """Supply of the fuel, as ``pairs`` say, and grid losses of the factors in use, ``located``, where they are stated
+    and not in them already. The parts of an hour count alike; it is rounded once."""
+    values = [row.value_g_per_kwh if row.factor_type is FactorType.DIRECT else None for row in located]
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
         return UpstreamRate(None, (NO_DIRECT,))
-    whole = None if lifecycle is None else lifecycle.value_g_per_kwh
-    if whole is None:
+    supplies = [upstream(UJ_PER_KWH, lifecycle.value_g_per_kwh, direct.value_g_per_kwh) for direct, lifecycle in pairs]
+    grams = [supply.emissions_g for supply in supplies if supply.emissions_g is not None]
+    if not grams or len(grams) < len(supplies):
         return UpstreamRate(None, (NO_LIFECYCLE,))
-    flags = [CLAMPED] if whole < value else []
-    rate = max(Fraction(0), Fraction(whole) - Fraction(value))
+    flags = [CLAMPED] if any(supply.clamped for supply in supplies) else []
+    lost = Fraction(0)
+    for row, value in zip(located, known, strict=True):
+        part, flag = _lost(row, value, loss)
+        lost += part
+        flags.append(flag)
+    rate = sum(grams, Fraction(0)) / len(grams) + lost / len(known)
+    return UpstreamRate(ng_per_kwh(rate), tuple(dict.fromkeys(filter(None, flags))))
+
+
+def _lost(row: FactorRow, value_g_per_kwh: Decimal, loss: Loss | None) -> tuple[Fraction, str]:
+    """Grid losses of a kilowatt-hour in grams, and what to know of them."""
     if loss is None:
-        flags.append(NO_LOSS)
-    elif direct.includes_td is None:
-        flags.append(LOSS_NOT_STATED)
-    elif direct.includes_td:
-        flags.append(LOSS_INCLUDED)
-    else:
-        rate += Fraction(value) * loss.share
-    return UpstreamRate(ng_per_kwh(rate), tuple(flags))
+        return Fraction(0), NO_LOSS
+    lost = grid_loss_g(UJ_PER_KWH, value_g_per_kwh, loss.ratio, loss.form, includes_td=row.includes_td)
+    if lost is None:
+        return Fraction(0), LOSS_NOT_STATED
+    return lost, LOSS_INCLUDED if row.includes_td else ""

@@ -1,5 +1,5 @@
 """Which factor weighs a zone and an hour in a statement: everything that was known by ``as_of_s``, from the tables that
-ship, from the books (factors/*.json, which nodes shipped) and from this machine's own store.
+ship and from the books (factors/*.json, which nodes and ``wattledger ship --factors`` put there).
 
 Unlike the node, which books as time goes by, a statement lets no newest value stand in for a later hour: what is not
 known at its time is weighed by the yearly factor, which says so.
@@ -25,6 +25,7 @@ from tracker.core.factors import (
 )
 from tracker.core.hours import HOUR_S
 from tracker.core.known import FactorRecord, read_last
+from tracker.core.pairing import Pair, choose_pair
 from tracker.core.units import SLOT_S
 from tracker.grid.catalogue import WORLD
 from tracker.grid.shipped import COLLECTED_S
@@ -60,7 +61,7 @@ class FactorBook:
     _yearly: dict[tuple[str, int], Answer] = field(default_factory=dict)
     _hourly: dict[tuple[str, int], tuple[Answer, ...]] = field(default_factory=dict)
     _residual: dict[tuple[str, int], Answer] = field(default_factory=dict)
-    _pairs: dict[tuple[str, int], tuple[FactorRow, FactorRow] | None] = field(default_factory=dict)
+    _pairs: dict[tuple[str, int], Pair | None] = field(default_factory=dict)
 
     def annual(self, zone: str, at_s: int) -> Answer:
         """By the year; official tables change at midnight."""
@@ -96,28 +97,18 @@ class FactorBook:
             self._residual[key] = choose_residual(self._tables(path), path, at_s)
         return self._residual[key]
 
-    def pair(self, zone: str, at_s: int) -> tuple[FactorRow, FactorRow] | None:
-        """A direct and a life-cycle factor of the same place, the nearest of the zone's path: two places would differ
-        by their grids, not by what is upstream."""
+    def pair(self, zone: str, at_s: int) -> Pair | None:
+        """A direct and a life-cycle factor of one place and year, of the nearest place of the zone's path that has two:
+        two places would differ by their grids, not by what is upstream."""
         key = (zone, at_s // _DAY_S)
         if key not in self._pairs:
             self._pairs[key] = self._pair(zone, at_s)
         return self._pairs[key]
 
-    def _pair(self, zone: str, at_s: int) -> tuple[FactorRow, FactorRow] | None:
+    def _pair(self, zone: str, at_s: int) -> Pair | None:
         tiers = self.policies[zone].yearly
-        for step in self._path(zone):
-            rows = self._tables((step,))
-            both = [
-                choose_location([row for row in rows if row.factor_type is kind], (step,), at_s, tiers)
-                for kind in (FactorType.DIRECT, FactorType.LIFECYCLE)
-            ]
-            match both:
-                case [Choice(row=direct), Choice(row=lifecycle)]:
-                    return direct, lifecycle
-                case _:
-                    pass
-        return None
+        found = (choose_pair(self._tables((step,)), step.zone, at_s, tiers) for step in self._path(zone))
+        return next(filter(None, found), None)
 
     def lifecycle_of_hour(self, direct: FactorRow, hour_s: int) -> FactorRow | None:
         """The life-cycle value of the service that gave a direct one, of the same place and interval."""

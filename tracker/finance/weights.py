@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from tracker.books.market import Claimed, Markets, ZoneHour, allocate_markets
 from tracker.books.statement import Cell
 from tracker.core.accounting import Pue, facility_uj, pue_at
 from tracker.core.factors import MEASURED, OFFICIAL, Choice, FactorRow, FactorType, NoFactor
+from tracker.core.pairing import Pair, pair_step
 from tracker.core.tariff import Tariff, price_at
 from tracker.core.weights import NO_DIRECT, NO_LIFECYCLE, Loss, Place, UpstreamRate, Weight, ng_per_kwh, upstream_rate
 from tracker.finance.factors import Answer, FactorBook
@@ -49,7 +50,7 @@ class Supply:
     """Scope 3.3 of an hour, and the (direct, life-cycle) rows that it is the difference of."""
 
     rate: UpstreamRate
-    pairs: tuple[tuple[FactorRow, FactorRow], ...] = ()
+    pairs: tuple[Pair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,19 +144,24 @@ class Weighing:
         rows = [answer.row for answer in located if isinstance(answer, Choice)]
         if len(rows) < len(located) or any(row.factor_type is not FactorType.DIRECT for row in rows):
             return Supply(UpstreamRate(None, (NO_DIRECT,)))
-        pairs: list[tuple[FactorRow, FactorRow]] = []
+        pairs: list[Pair] = []
         if self.terms.method == "hourly":
             pairs = [(row, own) for row in rows if (own := self.book.lifecycle_of_hour(row, hour_s)) is not None]
+        flags: list[str] = []
         if len(pairs) < len(rows):
             yearly = self.book.pair(zone, hour_s)
             if yearly is None:
                 return Supply(UpstreamRate(None, (NO_LIFECYCLE,)))
-            pairs = [yearly]
-        rates = [upstream_rate(direct, lifecycle, self.terms.loss) for direct, lifecycle in pairs]
-        known = [rate.ng_per_kwh for rate in rates if rate.ng_per_kwh is not None]
-        flags = tuple(dict.fromkeys(flag for rate in rates for flag in rate.flags))
-        whole = round(Fraction(sum(known), len(rates))) if len(known) == len(rates) else None
-        return Supply(UpstreamRate(whole, flags), tuple(pairs))
+            pairs, flags = [yearly], _pair_flags(yearly, rows)
+        rate = upstream_rate(rows, pairs, self.terms.loss)
+        return Supply(replace(rate, flags=(*flags, *rate.flags)), tuple(pairs))
+
+
+def _pair_flags(pair: Pair, located: Sequence[FactorRow]) -> list[str]:
+    """What the difference of two yearly factors is less than was asked for."""
+    own, its = located[0].zone, pair[0].zone
+    elsewhere = "" if its == own else f"It is what is upstream of {its}: there are no two factors of {own} to tell it."
+    return list(filter(None, (elsewhere, pair_step(pair))))
 
 
 def mean(answers: Iterable[Answer]) -> Fraction | None:
