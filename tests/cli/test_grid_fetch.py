@@ -84,14 +84,16 @@ def test_a_revised_value_stands_beside_the_one_before_it(node: Node, server: Gri
 def test_a_service_that_fails_is_one_sentence_and_what_came_in_is_kept(node: Node, server: GridServer) -> None:
     """Forty days are two questions, and the second one gets a sign-in page."""
     server.play(PATH, "", "html")
-    code, out, err = node("fetch", "--from", "2026-09-01", "--to", "2026-10-11")
-    assert (code, out) == (1, "")
+    code, out, err = node("fetch", "--from", "2026-09-01", "--to", "2026-10-11", "--json")
+    (outcome,) = outcomes(out)
+    assert (code, outcome["rows"], outcome["new"], outcome["error_kind"]) == (1, 9 * 24, 9 * 24, "BadAnswer")
     assert err.startswith("wattledger: energycharts: Energy-Charts answered with something that is HTML.")
+    assert err.endswith("216 values of the range came before that and are kept.\n")
     assert err.count("\n") == 1
-    assert len(known(node, "2026-09-01T00:00Z", "2026-10-11T00:00Z")) == 31 * 24
+    assert len(known(node, "2026-09-01T00:00Z", "2026-10-11T00:00Z")) == 9 * 24
     server.play(PATH)
     again = node.json("fetch", "--from", "2026-09-01", "--to", "2026-10-11")
-    assert (again["new"], again["same"]) == (9 * 24, 31 * 24), "the next run resumes it"
+    assert (again["new"], again["same"]) == (31 * 24, 9 * 24), "the next run resumes it"
 
 
 def test_any_zone_and_service_may_be_named(node: Node) -> None:

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.grid.scripted import HOUR_S, Scripted
-from tracker.core.factors import Basis, Origin, Scheme
 from tracker.core.rereads import BEGUN, Job
 from tracker.grid.breaker import after_failure, after_success, rests
-from tracker.grid.fetching import Fetched, Outcome, fetch, refresh, remember
+from tracker.grid.fetching import Fetched, Outcome, refresh, remember
 from tracker.grid.interface import BadAnswer, Denied, NoData, NotInPlan, ProviderError, Throttled, Unreachable
 from tracker.grid.store import FactorStore, ProviderStatus
 from tracker.grid.zones import find_zone
@@ -38,93 +37,6 @@ def count(store: FactorStore, zone: str = "FR") -> int:
 def one(outcomes: tuple[Outcome, ...]) -> Outcome:
     (outcome,) = outcomes
     return outcome
-
-
-# --- a range
-
-
-def test_a_range_is_read_in_chunks_and_said_as_it_goes(store: FactorStore) -> None:
-    provider, told = Scripted(), list[tuple[int, int]]()
-    whole = 25 * DAY_S
-    fetched = fetch(provider, FR, START_S, START_S + whole, store, NOW_S, tell=lambda *done: told.append(done))
-    assert fetched == Fetched(600, 600, 0, 0, START_S + whole)
-    assert provider.asked == [
-        (START_S, START_S + 10 * DAY_S),
-        (START_S + 10 * DAY_S, START_S + 20 * DAY_S),
-        (START_S + 20 * DAY_S, START_S + 25 * DAY_S),
-    ]
-    assert told == [(10 * DAY_S, whole), (20 * DAY_S, whole), (whole, whole)]
-    assert count(store) == 600
-
-
-def test_reading_again_is_no_news_and_a_correction_supersedes(store: FactorStore) -> None:
-    provider = Scripted()
-    fetch(provider, FR, START_S, START_S + DAY_S, store, NOW_S)
-    provider.values = {START_S + 5 * HOUR_S: "51"}
-    assert fetch(provider, FR, START_S, START_S + DAY_S, store, NOW_S + 60) == Fetched(24, 0, 1, 23, START_S + DAY_S)
-    history = store.history(f"scripted:FR:{START_S + 5 * HOUR_S}")
-    assert [(record.row.value_printed, record.recorded_at_s) for record in history] == [
-        ("50", NOW_S),
-        ("51", NOW_S + 60),
-    ]
-
-
-def test_an_error_costs_its_chunk_and_none_before_it(store: FactorStore) -> None:
-    """So does a kill: each chunk is in the store before the next one is asked for."""
-    provider = Scripted()
-    provider.fault = lambda start_s, _: Unreachable("gone") if start_s >= START_S + 20 * DAY_S else None
-    with pytest.raises(Unreachable):
-        fetch(provider, FR, START_S, START_S + 25 * DAY_S, store, NOW_S)
-    assert count(store) == 480
-
-
-def test_nothing_for_a_part_is_no_error_and_nothing_for_all_of_it_is_said(store: FactorStore) -> None:
-    provider = Scripted()
-    provider.fault = lambda start_s, _: NoData("none") if start_s < START_S + 10 * DAY_S else None
-    assert fetch(provider, FR, START_S, START_S + 20 * DAY_S, store, NOW_S).rows == 240
-    with pytest.raises(NoData):
-        fetch(provider, FR, START_S, START_S + DAY_S, store, NOW_S)
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"zone": "GB"}, "the zone 'GB' instead of FR"),
-        ({"origin": Origin(provider="other")}, "a value of 'other'"),
-        ({"valid_from_s": START_S - HOUR_S}, "not asked for"),
-        ({"valid_from_s": 10**20}, "not asked for"),
-        ({"valid_to_s": START_S + 3 * HOUR_S}, "of no or of absurd length"),
-        ({"valid_to_s": START_S + 40 * DAY_S}, "of no or of absurd length"),
-        ({"valid_to_s": START_S + 5 * HOUR_S}, "overlap"),
-        ({"quality_tier": 4}, "tier 4"),
-        ({"scheme": Scheme.OPERATING_MARGIN}, "marginal"),
-        ({"basis": Basis.RESIDUAL}, "residual"),
-        ({"value_printed": "-0.1"}, "-0.1 g/kWh"),
-        ({"value_printed": "2000.1"}, "2000.1 g/kWh"),
-        ({"value_printed": "2.1", "unit_printed": "t/MWh"}, "2.1 t/MWh"),
-        ({"value_printed": ""}, " g/kWh"),
-        ({"value_printed": "NaN"}, "NaN g/kWh"),
-        ({"unit_printed": "percentile"}, "50 percentile"),
-        ({"factor_id": f"scripted:FR:{START_S}"}, "one name for two intervals"),
-    ],
-)
-def test_what_a_provider_let_pass_is_not_kept(store: FactorStore, change: dict[str, object], said: str) -> None:
-    """One impossible row, and none of its answer is used."""
-    provider = Scripted()
-    bad = {START_S + 3 * HOUR_S}
-    provider.change = lambda row: replace(row, **change) if row.valid_from_s in bad else row  # type: ignore[arg-type] # by name
-    with pytest.raises(BadAnswer, match=said):
-        fetch(provider, FR, START_S, START_S + DAY_S, store, NOW_S)
-    assert count(store) == 0
-
-
-def test_a_service_that_breaks_our_reading_says_where_and_not_what(store: FactorStore) -> None:
-    provider = Scripted()
-    provider.fault = lambda *_: KeyError("tok-secret")
-    with pytest.raises(BadAnswer, match=r"could not be read \(KeyError at scripted\.py:\d+\)") as raised:
-        fetch(provider, FR, START_S, START_S + DAY_S, store, NOW_S)
-    assert "tok-secret" not in str(raised.value)
-    assert raised.value.__suppress_context__
 
 
 # --- what is due

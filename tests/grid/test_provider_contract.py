@@ -20,7 +20,8 @@ from tracker import services
 from tracker.core.factors import ESTIMATED, MEASURED, Scheme
 from tracker.core.known import FactorRecord
 from tracker.grid.catalogue import Zone
-from tracker.grid.fetching import fetch, refresh
+from tracker.grid.fetch_range import fetch
+from tracker.grid.fetching import Fetched, Outcome, refresh
 from tracker.grid.http import HttpAsk
 from tracker.grid.interface import (
     Answer,
@@ -98,7 +99,7 @@ class Bench:
 
     def fetch(self) -> None:
         now_s = self.case.now_s + LATER_S
-        fetch(self.provider, self.zone, self.case.start_s, self.case.end_s, self.store, now_s)
+        _raising(fetch(self.provider, self.zone, self.case.start_s, self.case.end_s, self.store, now_s))
 
     def known(self) -> tuple[FactorRecord, ...]:
         return self.store.records((self.case.zone,), 0, 1 << 40)
@@ -111,6 +112,12 @@ class Bench:
         return (
             f"{error}{error!r}{error.__cause__ if error else ''}{self.provider!r}{self.provider}{rows}{places}{status}"
         )
+
+
+def _raising(outcome: Outcome) -> Fetched:
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.fetched
 
 
 def bench_of(case: Case, path: Path, server: GridServer) -> tuple[LiveProvider, FactorStore, list[Answer]]:
@@ -138,7 +145,7 @@ def bench(case: Case, tmp_path: Path) -> Iterator[Bench]:
     with GridServer(case.good) as server:
         provider, store, answers = bench_of(case, tmp_path, server)
         with store:
-            fetch(provider, find_zone(case.zone), case.start_s, case.end_s, store, case.now_s)
+            _raising(fetch(provider, find_zone(case.zone), case.start_s, case.end_s, store, case.now_s))
             bench = Bench(case, server, provider, store, answers, ())
             bench.good = bench.known()
             yield bench
@@ -236,7 +243,7 @@ def test_a_missing_value_is_a_hole_and_the_others_are_kept(case: Case, tmp_path:
     with GridServer({**case.good, case.data_path: case.holes}) as server:
         provider, store, _ = bench_of(case, tmp_path, server)
         with store:
-            fetched = fetch(provider, find_zone(case.zone), case.start_s, case.end_s, store, case.now_s)
+            fetched = _raising(fetch(provider, find_zone(case.zone), case.start_s, case.end_s, store, case.now_s))
     with GridServer(case.good) as server:
         provider, _, _ = bench_of(case, tmp_path, server)
         whole = provider.read(find_zone(case.zone), case.start_s, case.end_s, case.now_s)

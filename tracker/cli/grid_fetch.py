@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,15 +18,14 @@ from tracker.cli.grid_node import asking, node_config, node_options, services
 from tracker.config import Config
 from tracker.core.errors import UsageError
 from tracker.grid.catalogue import Zone
-from tracker.grid.fetching import Fetched, Outcome, fetch, refresh, remember
+from tracker.grid.fetch_range import Tell, fetch
+from tracker.grid.fetching import Fetched, Outcome, refresh, remember
 from tracker.grid.interface import Denied, LiveProvider, NoData, NotInPlan, ProviderError, Throttled
 from tracker.grid.store import FactorStore, StoreError
 from tracker.grid.zones import find_zone
 from tracker.grid_wiring import live_providers, node_zone, store_path
 
 _LATELY_S = 48 * 3600
-
-Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,13 @@ def fetch_range(
 ) -> None:
     """Read the factors of ZONE [the node's] from the services that are configured for it.
 
-    All is added to the node's store and nothing replaced: a value that was revised stands beside the one before it, and
-    what is known already is passed over, so that a run that was broken off can be run again. Exit code 1 if a service
-    failed; what came in until then is kept.
+    The newest part is read first. All is added to the node's store and nothing replaced: a value that was revised
+    stands beside the one before it, and what is known already is passed over, so that a run that was broken off can be
+    run again. A service that is asked too often is waited for. Exit code 1 if a part could not be had; what came in is
+    kept.
+
+    Monthly statements are weighed by what is in the books. A node ships its factors with its hours; from any other
+    machine they get there by: wattledger ship --factors
     """
     config = node_config(config_path, node__state_dir)
     if due:
@@ -88,58 +92,59 @@ def _read_range(config: Config, asked: _Range, only: str | None, *, as_json: boo
         chosen = services(config, asked.zone, ask, only)
         with FactorStore(store_path(config)) as store:
             for place, provider in chosen:
-                fetched, error = _read(provider, place, asked, store, bar=not as_json)
-                all_well = all_well and error is None
-                _say(provider, place, asked, fetched, error, as_json=as_json)
+                outcome = _read(provider, place, asked, store, bar=not as_json)
+                all_well = all_well and outcome.error is None
+                _say(asked, outcome, as_json=as_json)
     return all_well
 
 
-def _read(
-    provider: LiveProvider, place: Zone, asked: _Range, store: FactorStore, *, bar: bool
-) -> tuple[Fetched, ProviderError | None]:
-    """What came, or why nothing more did."""
-    try:
-        with _progress(f"{provider.name} {place.code}", wanted=bar) as tell:
-            fetched = fetch(provider, place, asked.start_s, asked.end_s, store, asked.now_s, tell=tell)
-    except ProviderError as error:
-        click.echo(f"wattledger: {provider.name}: {error}", err=True)
-        if isinstance(error, Denied | Throttled):  # what is wrong with a range says nothing about what is due
-            remember(store, provider.name, asked.now_s, error)
-        return Fetched(), error
-    remember(store, provider.name, asked.now_s, None)
-    return fetched, None
+def _read(provider: LiveProvider, place: Zone, asked: _Range, store: FactorStore, *, bar: bool) -> Outcome:
+    with _progress(f"{provider.name} {place.code}", wanted=bar) as (tell, wait):
+        outcome = fetch(provider, place, asked.start_s, asked.end_s, store, asked.now_s, tell=tell, wait=wait)
+    # What is wrong with a range says nothing about what is due.
+    if outcome.error is None or isinstance(outcome.error, Denied | Throttled):
+        remember(store, provider.name, asked.now_s, outcome.error)
+    return outcome
 
 
-def _say(
-    provider: LiveProvider, place: Zone, asked: _Range, fetched: Fetched, error: ProviderError | None, *, as_json: bool
-) -> None:
+def _say(asked: _Range, outcome: Outcome, *, as_json: bool) -> None:
     """In a pipe nothing but what was asked for."""
+    fetched, error = outcome.fetched, outcome.error
     if as_json:
         document = {
-            "provider": provider.name,
-            "zone": place.code,
+            "provider": outcome.provider,
+            "zone": outcome.zone,
             "from": factors.second(asked.start_s),
             "to": factors.second(asked.end_s),
             **_counts(fetched),
             **_error("error", error),
         }
         click.echo(msgspec.json.encode(document))
-    elif sys.stdout.isatty() and error is None:
+    elif sys.stdout.isatty() and (error is None or fetched.rows):
         counts = f"{fetched.new} new, {fetched.changed} revised, {fetched.same} as known"
-        click.echo(f"{provider.name}  {place.code}  {fetched.rows} values: {counts}")
+        click.echo(f"{outcome.provider}  {outcome.zone}  {fetched.rows} values: {counts}")
+    if error is not None:
+        kept = f" {fetched.rows} values of the range came before that and are kept." if fetched.rows else ""
+        click.echo(f"wattledger: {outcome.provider}: {error}{kept}", err=True)
 
 
 @contextmanager
-def _progress(title: str, *, wanted: bool) -> Iterator[Tell]:
-    """A bar on a terminal, which goes away when all is read."""
+def _progress(title: str, *, wanted: bool) -> Iterator[tuple[Tell, Callable[[float], None]]]:
+    """A bar on a terminal, which goes away when all is read; and how to wait, which the bar says."""
     if not wanted or not sys.stdout.isatty():
-        yield lambda _done_s, _whole_s: None
+        yield (lambda _done_s, _whole_s: None), time.sleep
         return
     from rich.progress import Progress  # noqa: PLC0415 - only where there is a terminal to draw on
 
     with Progress(transient=True) as bar:
         task = bar.add_task(title, total=None)
-        yield lambda done_s, whole_s: bar.update(task, completed=done_s, total=whole_s)
+
+        def wait(pause_s: float) -> None:
+            bar.update(task, description=f"{title} (asked too often: goes on in {pause_s:.0f} s)")
+            time.sleep(pause_s)
+            bar.update(task, description=title)
+
+        yield (lambda done_s, whole_s: bar.update(task, completed=done_s, total=whole_s)), wait
 
 
 def _due(config: Config) -> int:

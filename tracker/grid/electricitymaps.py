@@ -30,7 +30,7 @@ from tracker.grid.interface import (
     ProviderError,
     Question,
 )
-from tracker.grid.keyless import DAY_S, said
+from tracker.grid.keyless import DAY_S, HOUR_S, outward, said
 
 #: For ``check``, and as the remedy of NotInPlan.
 FREE_PLAN = (
@@ -85,7 +85,8 @@ class ElectricityMapsProvider(LiveProvider):
             answer = self._get(asked, "history", {})
         else:
             try:
-                answer = self._get(asked, "past-range", {"start": iso(start_s), "end": iso(end_s)})
+                begin_s, until_s = outward(start_s, end_s, HOUR_S)
+                answer = self._get(asked, "past-range", {"start": iso(begin_s), "end": iso(until_s)})
             except NotInPlan:
                 if end_s <= history_from_s:
                     raise

@@ -1,4 +1,4 @@
-"""From services into the store: a range at a time, or whatever is due.
+"""From services into the store: whatever is due. A range that somebody names is read by ``fetch_range.py``.
 
 An answer is looked at once more before any of it is kept: what a provider let pass by mistake must not be booked. A
 range is read in chunks and each is added by itself, so that a kill loses one chunk at most. The past is read from its
@@ -40,9 +40,6 @@ _PAST_RESTS_S = 3 * HOUR_S
 
 _Result = TypeVar("_Result")
 
-#: (seconds of the range that are done, seconds of the whole range)
-Tell = Callable[[int, int], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
@@ -83,32 +80,6 @@ class Outcome:
 
 #: (ranges that are read, what came of them, those of them that were not read whole)
 _Mark = Callable[[int, Fetched, Mapping[Due, ProviderError]], None]
-
-
-def fetch(
-    provider: LiveProvider,
-    zone: Zone,
-    start_s: int,
-    end_s: int,
-    store: FactorStore,
-    now_s: int,
-    *,
-    tell: Tell = lambda _done_s, _whole_s: None,
-) -> Fetched:
-    """Read the intervals that begin in [start_s, end_s) into the store, whatever the service's state is thought to be.
-
-    Raises ProviderError for the first chunk that fails; the chunks before it are kept. NoData: for none of the range.
-    """
-    total, nothing = Fetched(), None
-    for from_s, to_s in chunks(start_s, end_s, provider.max_range_s):
-        try:
-            total += _read_chunk(provider, zone, from_s, to_s, store, now_s)
-        except NoData as error:
-            nothing = error
-        tell(to_s - start_s, end_s - start_s)
-    if nothing is not None and not total.rows:
-        raise nothing
-    return total
 
 
 def chunks(start_s: int, end_s: int, longest_s: int) -> Iterator[tuple[int, int]]:
@@ -189,7 +160,7 @@ def _read_all(
     for number, each in enumerate(ranges):
         for from_s, to_s in chunks(each.start_s, each.end_s, provider.max_range_s):
             try:
-                fetched += _read_chunk(provider, zone, from_s, to_s, store, now_s)
+                fetched += read_chunk(provider, zone, from_s, to_s, store, now_s)
             except NoData:
                 continue
             except ProviderError as error:
@@ -211,9 +182,7 @@ def _done(ranges: Sequence[Due], failures: Mapping[Due, ProviderError]) -> tuple
     return tuple(job for job in dict.fromkeys(_jobs(ranges)) if job not in undone)
 
 
-def _read_chunk(
-    provider: LiveProvider, zone: Zone, start_s: int, end_s: int, store: FactorStore, now_s: int
-) -> Fetched:
+def read_chunk(provider: LiveProvider, zone: Zone, start_s: int, end_s: int, store: FactorStore, now_s: int) -> Fetched:
     """Read, look at it once more, keep it. Raises ProviderError, and then nothing of it is kept."""
     rows = _guarded(provider, lambda: provider.read(zone, start_s, end_s, now_s))
     checked = screened_rows(provider.name, zone, start_s, end_s, rows)

@@ -19,6 +19,7 @@ from tracker.grid.interface import BadAnswer
 _TIERS = (MEASURED, ESTIMATED, PROFILE)
 #: A month and a changed clock.
 _LONGEST_S = 31 * 86_400 + 3600
+_HOUR_S = 3600
 _SHOWN = 40
 
 
@@ -45,12 +46,21 @@ def _fault(provider: str, zone: Zone, start_s: int, end_s: int, row: FactorRow) 
         (row.origin.provider != provider, f"a value of {row.origin.provider[:_SHOWN]!r}"),
         (not start_s <= row.valid_from_s < end_s, "an interval that was not asked for"),
         (not 0 < row.valid_to_s - row.valid_from_s <= _LONGEST_S, "an interval of no or of absurd length"),
+        (_is_off_the_clock(row), "an interval that begins off the clock"),
         (row.quality_tier not in _TIERS, f"a value of tier {row.quality_tier}"),
         (row.scheme is not Scheme.AVERAGE, "a marginal value, which never belongs into an inventory"),
         (row.basis is Basis.RESIDUAL, "a residual mix, which is no mix of the grid"),
         (not _is_possible(row.value_printed, row.unit_printed), f"{row.value_printed[:_SHOWN]} {row.unit_printed}"),
     )
     return next((words for wrong, words in faults if wrong), "")
+
+
+def _is_off_the_clock(row: FactorRow) -> bool:
+    """What a service measures within an hour begins at a whole hour or a whole part of it; what people write into files
+    of their own, or make for a local clock, begins at least at a minute."""
+    length_s = row.valid_to_s - row.valid_from_s
+    measured = row.origin.provider != "file" and row.quality_tier != PROFILE and 0 < length_s <= _HOUR_S
+    return row.valid_from_s % (length_s if measured else 60) != 0
 
 
 def _is_possible(printed: str, unit: str) -> bool:
