@@ -95,7 +95,9 @@ def test_a_folder_that_may_not_be_written(store: FolderStore) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(BooksRefused, match=r"There is no folder .*nowhere\. Create it, or mend books\.url\."):
+    with pytest.raises(
+        BooksUnavailable, match=r"There is no folder .*nowhere\. Create or mount it, or mend books\.url\."
+    ):
         FolderStore(tmp_path / "nowhere")
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(BooksUnavailable, match="cannot be made: File exists"):

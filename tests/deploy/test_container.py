@@ -144,7 +144,7 @@ def test_what_is_missing_is_said_with_its_remedy(engine: Engine, tmp_path: Path)
     assert "NVIDIA_DRIVER_CAPABILITIES=utility" in without.stdout
     (tmp_path / "state").mkdir()
     read_only = engine.once("run", "--listen=127.0.0.1:0", flags=[f"--volume={tmp_path}/state:/var/lib/wattledger:ro"])
-    assert read_only.returncode == 2
+    assert read_only.returncode == 1
     assert "The ledger cannot be kept in /var/lib/wattledger" in read_only.stderr
     assert "Choose another folder with --state-dir" in read_only.stderr
     with socket.socket() as taken:
@@ -152,7 +152,7 @@ def test_what_is_missing_is_said_with_its_remedy(engine: Engine, tmp_path: Path)
         taken.listen()
         port = taken.getsockname()[1]
         in_use = engine.once("run", f"--listen=127.0.0.1:{port}")
-    assert in_use.returncode == 2
+    assert in_use.returncode == 1
     assert f"The address 127.0.0.1:{port} is taken by another process" in in_use.stderr
     assert "Traceback" not in without.stderr + read_only.stderr + in_use.stderr
 

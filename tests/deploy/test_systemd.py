@@ -6,7 +6,9 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from tests.deploy.installing import DEPLOY, PREFIX, UNITS, Machine
 from tests.e2e.daemon import COMMAND
 from tests.fakes.sandbox import settings
+from tracker.ledger.files import LEDGER_FILE, take_lock
 
 SYSTEMD = DEPLOY / "systemd"
 SERVICES = ("wattledger.service", "wattledger-ship.service", "wattledger-serve.service")
@@ -127,6 +130,35 @@ def test_a_wrong_configuration_is_not_started_again(tmp_path: Path) -> None:
     config.write_text("[nod]\n")
     done = subprocess.run([COMMAND, "run", "--config", str(config)], capture_output=True, timeout=60, check=False)
     assert [str(done.returncode)] == settings(SYSTEMD / "wattledger.service", "RestartPreventExitStatus")
+
+
+@pytest.mark.parametrize("obstacle", ["address", "name", "port", "folder", "ledger", "books"])
+def test_an_obstacle_that_passes_is_waited_for(tmp_path: Path, obstacle: str) -> None:
+    """An address that DHCP has not given yet, a disk or a share that is not mounted: a node that gives up then measures
+    nothing until somebody looks."""
+    (tmp_path / "file").write_bytes(b"")
+    listen = {"address": "203.0.113.7:0", "name": "no-such-host.invalid:0"}.get(obstacle, "127.0.0.1:0")
+    state = tmp_path / ("file/state" if obstacle == "folder" else "state")
+    with ExitStack() as stack:
+        if obstacle == "port":
+            taken = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        if obstacle == "ledger":
+            stack.callback(os.close, take_lock(make_state(state / "demo") / LEDGER_FILE))
+        unit, arguments = "wattledger.service", ["run", "--demo", "--listen", listen]
+        if obstacle == "books":
+            unit, arguments = "wattledger-serve.service", ["serve", "--books", str(tmp_path / "unmounted")]
+        command = [COMMAND, *arguments, "--state-dir", str(state)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert settings(SYSTEMD / unit, "Restart") == ["always"]
+    assert done.returncode == 1, done.stderr
+    assert [str(done.returncode)] != settings(SYSTEMD / unit, "RestartPreventExitStatus")
+    assert (done.stderr[:12], done.stderr.count("\n"), "Traceback" in done.stderr) == ("wattledger: ", 1, False)
+
+
+def make_state(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
 
 
 def test_the_timer_runs_every_hour_and_not_all_nodes_at_once() -> None:

@@ -146,7 +146,7 @@ def test_two_daemons_on_one_state_directory(rig: Rig) -> None:
     """The second refuses, says who holds it, and the first is not disturbed."""
     with rig.daemon() as daemon:
         second = wattledger("run", "--state-dir", str(rig.state_dir), "--listen", "127.0.0.1:0")
-        assert second.returncode == 2
+        assert second.returncode == 1
         assert "Traceback" not in second.stderr
         assert str(daemon.process.pid) in second.stderr
         daemon.wait_ready()
@@ -156,7 +156,7 @@ def test_a_taken_port_is_named_with_the_remedy(rig: Rig, tmp_path: Path) -> None
     with rig.daemon() as daemon:
         address = daemon.url.removeprefix("http://")
         second = wattledger("run", "--state-dir", str(tmp_path / "other"), "--listen", address)
-        assert second.returncode == 2
+        assert second.returncode == 1
         assert address in second.stderr
         assert "--listen" in second.stderr
         assert "Traceback" not in second.stderr

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from tests.web.serving import TEXT, Log, hello, read_all, serving, wait_for
-from tracker.core.errors import UsageError
-from tracker.web.address import Address, parse_address
+from tracker.core.errors import UsageError, WattledgerError
+from tracker.web.address import Address, AddressUnavailable, parse_address
 from tracker.web.connection import Limits
 from tracker.web.interface import Request, Response
 from tracker.web.server import Options, WebServer
@@ -88,18 +88,22 @@ def test_a_taken_port_names_the_address_and_the_way_out() -> None:
     """The most common failure at the first start."""
     with serving() as running:
         port = running.place[1]
-        with pytest.raises(UsageError) as error:
+        with pytest.raises(AddressUnavailable) as error:
             WebServer(Options(listen=f"127.0.0.1:{port}"), {"/": hello}, Log()).start()
         assert error.value.sentence == f"The address 127.0.0.1:{port} is taken by another process."
         assert "--listen 127.0.0.1:" in error.value.remedy
 
 
-@pytest.mark.parametrize("host", ["no-such-host.invalid", "203.0.113.7", "a" * 70 + ".example"])
-def test_an_address_that_is_not_ours(host: str) -> None:
-    """A name that no resolver knows, and an address of no interface, are sentences too."""
-    with pytest.raises(UsageError) as error:
+@pytest.mark.parametrize(
+    ("host", "code"), [("no-such-host.invalid", 1), ("203.0.113.7", 1), ("a" * 70 + ".example", 2)]
+)
+def test_an_address_that_is_not_ours(host: str, code: int) -> None:
+    """A name that no resolver knows, and an address of no interface, are sentences too; a network may bring both yet,
+    and never a name that is none."""
+    with pytest.raises(WattledgerError) as error:
         WebServer(Options(listen=f"{host}:0"), {"/": hello}, Log()).start()
     assert host in error.value.sentence
+    assert error.value.exit_code == code
 
 
 def test_bytes_after_the_request_do_not_destroy_the_answer() -> None:

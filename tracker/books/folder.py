@@ -25,8 +25,8 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class FolderStore(BookStore):
-    """``root``: absolute. Raises BooksRefused if it is no folder and ``create`` does not allow to make it, or
-    BooksUnavailable if it cannot be made."""
+    """``root``: absolute. Raises BooksUnavailable if it is not there and ``create`` does not allow to make it, or if it
+    cannot be made; BooksRefused if it is a file."""
 
     def __init__(self, root: Path, *, create: bool = False) -> None:
         self.url = str(root)
@@ -37,7 +37,8 @@ class FolderStore(BookStore):
             except OSError as error:
                 raise self._unavailable("be made", "", error) from error
         if not root.is_dir():
-            raise BooksRefused(f"There is no folder {root}.", "Create it, or mend books.url.")
+            kind = BooksRefused if root.exists() else BooksUnavailable  # which may be mounted later
+            raise kind(f"There is no folder {root}.", "Create or mount it, or mend books.url.")
 
     def names(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         """``prefix`` ends at a slash, or names a folder or a file."""

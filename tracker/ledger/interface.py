@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tracker.core.errors import UsageError, WattledgerError
+from tracker.core.errors import WattledgerError
 from tracker.core.model import Booking, Component, Cursor, GapReason, Method, Sensor, UnweighedEntry, Workload
 from tracker.core.snapshot import Tally
 
@@ -23,8 +23,8 @@ class LedgerUnavailable(LedgerError):
     """Booking failed now (full disk, I/O error, locked) and may work later; nothing of the booking was applied."""
 
 
-class LedgerRefused(UsageError):
-    """The ledger must not be opened: another daemon holds it, its schema is newer, the folder is not writable."""
+class LedgerRefused(WattledgerError):
+    """The ledger must not be opened now: another daemon holds it, its schema is newer, the folder is not writable."""
 
 
 @dataclass(frozen=True, slots=True)

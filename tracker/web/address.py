@@ -8,12 +8,16 @@ import re
 import socket
 from dataclasses import dataclass
 
-from tracker.core.errors import UsageError
+from tracker.core.errors import UsageError, WattledgerError
 
 _FORM = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^:\[\]\s]*)):(?P<port>[0-9]{1,5})")
 _EXAMPLES = 'Write host:port, such as "127.0.0.1:9837", "[::1]:9837", or ":9837" for every interface.'
 _BACKLOG = 64  # connections the kernel holds while all slots are taken
 _LAST_PORT = 65_535
+
+
+class AddressUnavailable(WattledgerError):
+    """The address cannot be had now: a network may come up later, another process may end (exit code 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,9 @@ def parse_address(text: str) -> Address:
 
 
 def bind(address: Address) -> socket.socket:
-    """A listening socket. Every interface means IPv6 and IPv4 in one socket where the kernel has IPv6."""
+    """A listening socket. Every interface means IPv6 and IPv4 in one socket where the kernel has IPv6.
+
+    Raises AddressUnavailable, or UsageError for what another start would not mend."""
     try:
         if not address.host:
             return _bind_everywhere(address.port)
@@ -59,13 +65,13 @@ def _bind_everywhere(port: int) -> socket.socket:
     return socket.create_server(("0.0.0.0", port), backlog=_BACKLOG)  # noqa: S104 - the operator wrote ":port"
 
 
-def _explain(address: Address, error: OSError) -> UsageError:
+def _explain(address: Address, error: OSError) -> WattledgerError:
     """The sentence and the remedy for a failed bind (socket(7), ip(7))."""
     if isinstance(error, socket.gaierror):
-        return UsageError(f'"{address.host}" is not known as a name or address of this machine.', _EXAMPLES)
+        return AddressUnavailable(f'"{address.host}" is not known as a name or address of this machine.', _EXAMPLES)
     match error.errno:
         case errno.EADDRINUSE:
-            return UsageError(
+            return AddressUnavailable(
                 f"The address {address} is taken by another process.",
                 f"See which with: ss -ltnp 'sport = :{address.port}' ; or take another with --listen "
                 f"{Address(address.host, address.port + 1 if address.port < _LAST_PORT else 9838)}",
@@ -77,13 +83,14 @@ def _explain(address: Address, error: OSError) -> UsageError:
                 f"{Address(address.host, 9837)}",
             )
         case errno.EADDRNOTAVAIL:
-            return UsageError(
+            return AddressUnavailable(
                 f"No interface of this machine has the address {address.host}.",
                 "Choose one that `ip -brief address` shows, with --listen.",
             )
         case number:
             name = os.strerror(number) if number else str(error)
-            return UsageError(f"Listening on {address} failed: {name}.", "Choose another address with --listen.")
+            sentence = f"Listening on {address} failed: {name}."
+            return AddressUnavailable(sentence, "Choose another address with --listen.")
 
 
 def url_of(listener: socket.socket, scheme: str) -> str:
