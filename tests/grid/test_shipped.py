@@ -11,8 +11,18 @@ import pytest
 
 from tracker.core.embodied import find_device
 from tracker.core.factors import Basis, FactorRow, g_per_kwh
+from tracker.core.known import FactorRecord
 from tracker.grid.catalogue import DATA
-from tracker.grid.shipped import FACTORS, devices, parse_factors, parse_publishers, read_factors
+from tracker.grid.shipped import (
+    COLLECTED_S,
+    FACTORS,
+    collected_s,
+    devices,
+    parse_factors,
+    parse_publishers,
+    read_factors,
+    read_history,
+)
 from tracker.grid.zones import find_zone
 
 GOLDEN = Path(__file__).parent.parent / "fixtures" / "factors"
@@ -137,12 +147,56 @@ LINE = (FACTORS / "uba_de.csv").read_text("utf-8").splitlines()[1]
         (",g/kWh,", ",g/MWh,", KeyError),
         (",DE,iso2", ",QQ,iso2", KeyError),
         ("UBA (Germany)", "Somebody", KeyError),
+        (",2026-10-31", ",", ValueError),  # nobody knows since when
     ],
 )
 def test_a_number_without_its_provenance_cannot_get_in(old: str, new: str, error: type[Exception]) -> None:
     assert old in LINE
     with pytest.raises(error):
         list(parse_factors(f"{HEADER}\n{LINE.replace(old, new)}\n", PUBLISHERS))
+
+
+LATER_S = COLLECTED_S + 200 * 86_400  # 2027-05-19
+
+
+@pytest.fixture
+def refreshed(tmp_path: Path) -> Path:
+    """The tables of a release of May 2027: Germany's 344 of 2025, which was preliminary, is 340, and 2026 is out."""
+    folder = shutil.copytree(FACTORS, tmp_path / "factors")
+    corrected = LINE.replace(",344,", ",340,").replace("2026-10-31", "2027-05-19")
+    edition = corrected.replace("uba2025:", "uba2026:").replace(",340,", ",320,")
+    with (folder / "uba_de.csv").open("a", encoding="utf-8") as table:
+        table.write(f"{corrected}\n{edition}\n")
+    return folder
+
+
+def test_a_later_release_does_not_rewrite_what_was_known(refreshed: Path) -> None:
+    """A question as of today has today's answer in every later release too: a closed month can be explained."""
+    assert tuple(read_factors(refreshed, COLLECTED_S)) == tuple(read_factors(refreshed, LATER_S - 1)) == ROWS
+    assert list(read_factors(refreshed, COLLECTED_S - 1)) == []
+    now = [row for row in read_factors(refreshed) if row.publisher == "UBA (Germany)"]
+    assert [(row.factor_id, row.value_printed) for row in now] == [
+        ("uba2025:DE", "340"),  # in the place of the one that it corrects
+        ("uba2024:DE", "363"),
+        ("uba2026:DE", "320"),
+    ]
+    assert tuple(read_factors(refreshed)) == tuple(read_factors(refreshed, LATER_S))
+
+
+def test_a_corrected_row_says_what_it_corrects(refreshed: Path) -> None:
+    (corrected,) = read_history({"uba2025:DE"}, refreshed).values()
+    assert [(each.row.value_printed, each.recorded_at_s) for each in corrected] == [
+        ("344", COLLECTED_S),
+        ("340", LATER_S),
+    ]
+    assert [each.supersedes for each in corrected] == [None, corrected[0].number]
+    (single,) = read_history({"eea2023:FR", "rte:FR:direct:x"})["eea2023:FR"]
+    assert single == FactorRecord(single.row, COLLECTED_S, single.number)
+
+
+def test_every_row_says_since_when_it_is_known() -> None:
+    assert {collected_s(row) for row in ROWS} == {COLLECTED_S}
+    assert COLLECTED_S == 1_793_404_800, "2026-10-31T00:00:00Z, whatever is collected later"
 
 
 def test_the_footprints_of_devices_are_those_they_were_taken_from() -> None:

@@ -43,11 +43,12 @@ TIERS = {
 }
 
 
-def open_tables(now_s: int, tiers: Sequence[int] = DEFAULT_TIERS) -> TablesProvider:
-    """All tables, codecarbon's too; asked anew, for a command keeps no state."""
+def open_tables(now_s: int, tiers: Sequence[int] = DEFAULT_TIERS, as_of_s: int | None = None) -> TablesProvider:
+    """All tables, codecarbon's too, as they were known at ``as_of_s`` (None: now); asked anew, for a command keeps no
+    state."""
     with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
         facts = codecarbon_facts("", Path(folder))
-    rows = (*read_factors(), *generic_rows(facts.countries, facts.edition))  # read once, for many zones
+    rows = (*read_factors(as_of_s=as_of_s), *generic_rows(facts.countries, facts.edition))  # read once, for many zones
     return TablesProvider({}, facts.edition, now_s, note=facts.note, rows=rows, tiers=tiers)
 
 

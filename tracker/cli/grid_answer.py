@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -13,7 +13,7 @@ from tracker.core.factors import Choice, FactorRow, NoFactor, choose_residual, l
 from tracker.core.known import FactorRecord, lineage
 from tracker.grid.catalogue import Zone
 from tracker.grid.chain import PATIENCE_S
-from tracker.grid.shipped import COLLECTED_S
+from tracker.grid.shipped import COLLECTED_S, read_history
 from tracker.grid.store_reader import FactorReader
 from tracker.grid.zones import zone_path
 from tracker.grid_wiring import store_path
@@ -27,8 +27,8 @@ _NOTHING = NoFactor("no value of this time is known")
 class Known:
     """``annual`` and ``hourly`` are what the two ways of weighing take, and ``used`` is the one of ``method``.
 
-    ``tiers``: what each by itself would say. ``records``: the newest record of each factor_id of the store, and
-    ``histories`` all of them, as of then; a factor of the tables has none. ``note``: why tables lack something.
+    ``tiers``: what each by itself would say. ``histories``: every record of each factor_id, as of then, of the store
+    or of the tables that ship; codecarbon's averages have none. ``note``: why tables lack something.
     """
 
     zone: Zone
@@ -81,7 +81,7 @@ def known_of(config: Config, zone: Zone, at_s: int, as_of_s: int | None, now_s: 
     """Raises StoreError for a store that cannot be read; one that is not there knows nothing."""
     seen_s = now_s if as_of_s is None else min(as_of_s, now_s)
     path, tiers = zone_path(zone), config.grid.tiers_of(zone.code)
-    tables = factors.open_tables(seen_s, [tier for tier in tiers if tier not in INTERVAL_TIERS])
+    tables = factors.open_tables(seen_s, [tier for tier in tiers if tier not in INTERVAL_TIERS], seen_s)
     rows = list(tables.rows()) if seen_s >= COLLECTED_S else []
     annual = tables.choose(zone, at_s) if rows else _nothing_known(seen_s)
     store = FactorReader(store_path(config))
@@ -94,12 +94,19 @@ def known_of(config: Config, zone: Zone, at_s: int, as_of_s: int | None, now_s: 
         answer = choose_hourly(live, _NOTHING, path, at_s, (tier,), chain, PATIENCE_S)
         ladder_of[tier] = answer if isinstance(answer, Choice) else _NOTHING
     ladder_of |= ladder(rows, path, at_s)
-    shown = [answer.row.factor_id for answer in (hourly, *ladder_of.values()) if isinstance(answer, Choice)]
-    ids = {factor_id.removesuffix(LATEST) for factor_id in shown}
-    histories = {each: [r for r in store.history(each) if r.recorded_at_s <= seen_s] for each in ids}
     residual = choose_residual(rows, path, at_s)
+    answers = (annual, hourly, *ladder_of.values(), residual)
+    ids = {answer.row.factor_id.removesuffix(LATEST) for answer in answers if isinstance(answer, Choice)}
+    histories = _histories(store, ids, seen_s)
     method = config.accounting.location_factor
     return Known(zone, at_s, now_s, as_of_s, method, annual, hourly, ladder_of, residual, histories, tables.note)
+
+
+def _histories(store: FactorReader, ids: Collection[str], seen_s: int) -> dict[str, list[FactorRecord]]:
+    """Every record of these factors, as of then."""
+    shipped = read_history(ids)
+    found = {each: store.history(each) or shipped.get(each, ()) for each in ids}
+    return {each: [record for record in records if record.recorded_at_s <= seen_s] for each, records in found.items()}
 
 
 def _nothing_known(seen_s: int) -> NoFactor:

@@ -28,7 +28,7 @@ from tracker.core.known import FactorRecord, read_last
 from tracker.core.pairing import Pair, choose_pair
 from tracker.core.units import SLOT_S
 from tracker.grid.catalogue import WORLD
-from tracker.grid.shipped import COLLECTED_S
+from tracker.grid.shipped import collected_s
 from tracker.grid.zones import find_zone, zone_path
 
 Answer = Choice | NoFactor
@@ -124,7 +124,7 @@ class FactorBook:
 
     def since(self, row: FactorRow) -> int:
         """Since when it is known."""
-        return self.recorded_at_s.get(row.factor_id, COLLECTED_S)
+        return self.recorded_at_s.get(row.factor_id, collected_s(row))
 
     def _tables(self, path: Sequence[Step]) -> list[FactorRow]:
         return [row for zone in dict.fromkeys(step.zone for step in path) for row in self.tables.get(zone, ())]
@@ -137,9 +137,9 @@ class FactorBook:
 def factor_book(
     tables: Iterable[FactorRow], records: Iterable[FactorRecord], policies: Mapping[str, Policy], as_of_s: int
 ) -> FactorBook:
-    """Of what was known at ``as_of_s``: nothing of the tables before they were collected."""
+    """Of what was known at ``as_of_s``: of the tables no row before it was collected."""
     by_zone: dict[str, list[FactorRow]] = {}
-    for row in tables if as_of_s >= COLLECTED_S else ():
+    for row in (row for row in tables if collected_s(row) <= as_of_s):
         by_zone.setdefault(row.zone, []).append(row)
     hours: dict[str, dict[int, tuple[FactorRow, ...]]] = {}
     recorded: dict[str, int] = {}

@@ -133,7 +133,7 @@ def factors_of(
     if own:
         records += FactorReader(store_path(config)).records(sorted(places), period.start_s, period.end_s, as_of_s)
     facts = facts_for(config)
-    tables = (*read_factors(), *generic_rows(facts.countries, facts.edition))
+    tables = (*read_factors(as_of_s=as_of_s), *generic_rows(facts.countries, facts.edition))
     return factor_book([row for row in tables if row.zone in places], records, policies, as_of_s), tuple(files)
 
 

@@ -2,27 +2,42 @@
 
 Described in ``data/README.md``. Reading and parsing are apart; a row that lacks its provenance is a ValueError, so that
 no number without a source can get in.
+
+A factor that is corrected keeps its row: the corrected one stands below it, with the same ``factor_id`` and the day on
+which it was collected. So a later release answers a question as of today like this one.
 """
 
 from __future__ import annotations
 
 import csv
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 from tracker.core.embodied import Device
-from tracker.core.factors import UNITS, Basis, FactorRow, FactorType, Scheme
+from tracker.core.factors import UNITS, Basis, FactorRow, FactorType, Origin, Scheme
+from tracker.core.known import FactorRecord, next_record
 from tracker.grid.catalogue import DATA, by_name
 
 FACTORS = DATA / "factors"
-#: The day on which the tables were collected (``data/README.md``), as an instant: whoever asks what was known before
-#: it is told of none of them.
+#: The day on which the first tables were collected, as an instant; it stays. Whoever asks what was known before it is
+#: told of none of them, nor of the averages of codecarbon, which do not say since when they are known.
 COLLECTED_S = int(datetime(2026, 10, 31, tzinfo=UTC).timestamp())
-_MUST_SAY = ("factor_id", "zone", "gases", "edition", "publisher", "source_ref", "licence", "gwp_set", "confidence")
+_MUST_SAY = (
+    "factor_id",
+    "zone",
+    "gases",
+    "edition",
+    "publisher",
+    "source_ref",
+    "licence",
+    "gwp_set",
+    "confidence",
+    "recorded",
+)
 _TD = {"true": True, "false": False, "unspecified": None}
 
 
@@ -42,8 +57,8 @@ def parse_publishers(text: str) -> dict[str, Publisher]:
 
 
 def parse_factors(text: str, publishers: Mapping[str, Publisher]) -> Iterator[FactorRow]:
-    """Rows of a factor table. Raises ValueError for a row without its provenance, KeyError for an unknown zone, unit or
-    publisher."""
+    """Rows of a factor table, those that were corrected since too. Raises ValueError for a row without its provenance,
+    KeyError for an unknown zone, unit or publisher."""
     for row in csv.DictReader(text.splitlines()):
         silent = [name for name in _MUST_SAY if not row[name]]
         if silent or (row["value_printed"] and not Decimal(row["value_printed"]).is_finite()):
@@ -75,7 +90,13 @@ def parse_factors(text: str, publishers: Mapping[str, Publisher]) -> Iterator[Fa
             note=row["note"],
             publisher_url=publisher.url,
             attribution=publisher.attribution,
+            origin=_collected_on(row["recorded"]),
         )
+
+
+@functools.cache
+def _collected_on(day: str) -> Origin:
+    return Origin(fetched_at_s=midnight_s(day))
 
 
 def midnight_s(day: str) -> int:
@@ -101,12 +122,37 @@ def parse_devices(text: str) -> tuple[Device, ...]:
     )
 
 
-def read_factors(folder: Path = FACTORS) -> Iterator[FactorRow]:
-    """Every row of every table in the folder, one at a time: a daemon keeps those of its own zone. A table may be left
-    out."""
+def read_factors(folder: Path = FACTORS, as_of_s: int | None = None) -> Iterator[FactorRow]:
+    """The rows of every table in the folder, in its order: a daemon keeps those of its own zone. Of a corrected factor
+    the row that was known last at ``as_of_s`` (None: of all). A table may be left out."""
+    for rows in _tables(folder):
+        known: dict[str, FactorRow] = {}
+        for row in rows:
+            if as_of_s is None or collected_s(row) <= as_of_s:
+                known[row.factor_id] = row
+        yield from known.values()
+
+
+def read_history(factor_ids: Collection[str], folder: Path = FACTORS) -> dict[str, list[FactorRecord]]:
+    """Of those of these factors that are in the tables every record, the first one first."""
+    found: dict[str, list[FactorRecord]] = {}
+    for number, row in enumerate((row for rows in _tables(folder) for row in rows), start=1):
+        if row.factor_id in factor_ids:
+            records = found.setdefault(row.factor_id, [])
+            records.append(next_record(records[-1] if records else None, row, collected_s(row), number))
+    return found
+
+
+def collected_s(row: FactorRow) -> int:
+    """Since when a row of the tables is known."""
+    return COLLECTED_S if row.origin.fetched_at_s is None else row.origin.fetched_at_s
+
+
+def _tables(folder: Path) -> Iterator[Iterable[FactorRow]]:
+    """One table at a time."""
     publishers = parse_publishers((DATA / "publishers.csv").read_text("utf-8"))
     for path in sorted(folder.glob("*.csv")):
-        yield from parse_factors(path.read_text("utf-8"), publishers)
+        yield parse_factors(path.read_text("utf-8"), publishers)
 
 
 @functools.cache
