@@ -50,7 +50,7 @@ class WebServer:
         self.url = ""
 
     def start(self) -> None:
-        """Bind and serve from threads of its own. Raises UsageError when the address cannot be had."""
+        """Bind and serve from threads of its own. Raises what ``address.bind`` does when the address cannot be had."""
         scheme = "http" if self._gate().context is None else "https"
         self._listener = bind(self._address)
         self.url = url_of(self._listener, scheme)
