@@ -102,7 +102,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(BooksUnavailable, match="cannot be made: File exists"):
         FolderStore(tmp_path / "file" / "books", create=True)
-    with pytest.raises(BooksRefused, match="There is no folder .*file"):
+    with pytest.raises(BooksRefused, match=r"There is no folder .*file"):
         FolderStore(tmp_path / "file")
     with pytest.raises((BooksRefused, BooksUnavailable), match="file"):
         FolderStore(tmp_path / "file", create=True)
