@@ -85,7 +85,7 @@ from tracker.config.schema import Node
 from tracker.finance.compose import compose
 begin_s, begin_cpu_s = time.perf_counter(), time.process_time()
 config = Config(node=Node(state_dir=Path(sys.argv[2])))
-statement = compose(config, open_store(sys.argv[1]), "2026-10", as_of_s=1_795_000_000, own_factors=False)
+statement = compose(config, open_store(sys.argv[1]), "2026-10", as_of_s=1_795_000_000)
 print(time.perf_counter() - begin_s, time.process_time() - begin_cpu_s, len(statement.rows), flush=True)
 sys.stdin.read()
 """

@@ -81,14 +81,15 @@ def test_what_is_not_met_is_shown_with_its_remedy_and_can_be_waived(desk: Desk) 
     late(open_store(str(desk.books)), HOUR_UJ)
     code, out, err = desk("close", "2026-10", "--review", "--as", "alice")
     assert code == 1
-    assert "  FAIL  unshipped  The last hours of these nodes are missing: gpu-2.\n" in out
+    assert "  FAIL  unshipped  Of these nodes the last hours, or the energy of some, are missing: gpu-2.\n" in out
     assert "fix: Run on each of them: wattledger ship." in out
     assert '--waive unshipped="reason"' in out
     assert err.startswith("wattledger: 2026-10 does not meet: coverage, unshipped. Mend it, or say why")
     waive = ("--waive", "unshipped=it was sold", "--waive", "coverage=see unshipped")
     code, out, _ = desk("close", "2026-10", "--review", "--as", "alice", *waive)
     assert code == 0
-    assert "  warn  unshipped  The last hours of these nodes are missing: gpu-2. Waived: it was sold (alice).\n" in out
+    told = "  warn  unshipped  Of these nodes the last hours, or the energy of some, are missing: gpu-2. Waived: "
+    assert f"{told}it was sold (alice).\n" in out
     assert desk("close", "2026-10", "--as", "bob")[0] == 0
 
 
@@ -109,6 +110,7 @@ def test_the_preparer_is_told_that_somebody_else_closes(desk: Desk) -> None:
         (("2026-10", "--as", "bob", "--waive", "luck=no"), "There is no condition 'luck'."),
         (("2026-10", "--as", "bob", "--waive", "tier"), "Why is tier waived?"),
         (("2026-10", "--as", " "), "Nobody is named."),
+        (("2026-10", "--as", ""), "Nobody is named."),
         (("2026-10", "--as", "bob", "--json"), "--json belongs to --status."),
     ],
 )

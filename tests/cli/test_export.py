@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from tests.books.small_lake import NODE, day, put
+from tests.core.test_chain import live
 from tests.e2e.test_ship import Node
 from tests.finance import months
 from tracker.books.interface import BookStore
+from tracker.books.names import day_start_s
 from tracker.books.store import open_store
 from tracker.books.versions import read_output, versions
 from tracker.cli.main import cli
 from tracker.core.errors import WattledgerError
 from tracker.finance.exporting import Document
+from tracker.grid.store import STORE_FILE, FactorStore
 from tracker.registry import EXPORTS
 
 CONFIG = """
@@ -172,6 +177,27 @@ def test_what_is_not_known_is_said_in_the_summary(october: Path, tmp_path: Path)
 
 
 # --- closed months ---------------------------------------------------------------------------------------------------
+
+
+def test_what_only_this_machine_knows_is_told_with_the_command_that_changes_it(october: Path, tmp_path: Path) -> None:
+    """A draft says what can be reviewed and closed; and finance can put what it imported into the books."""
+    books = str(shutil.copytree(october, tmp_path / "books"))
+    (tmp_path / "state").mkdir()
+    with FactorStore(tmp_path / "state" / STORE_FILE) as own:
+        own.append([replace(live("a", "9", start_s=day_start_s("2026-10-30")), zone="FR")], day_start_s("2026-11-02"))
+    asked = ("--month", "2026-10", "--books", books, "--hourly")
+    before = run(tmp_path, *asked)
+    command = f"wattledger ship --factors --state-dir {tmp_path / 'state'} --books {books}"
+    assert before.stderr == (
+        "wattledger: This machine knows 1 grid factor of 2026-10 that the books lack; nothing is weighed with that. "
+        f"Put it there: {command}\n"
+    )
+    shipped = CliRunner().invoke(cli, command.split()[1:])
+    assert shipped.exit_code == 0, shipped.output
+    after = run(tmp_path, *asked)
+    assert after.stderr == ""
+    location = [next(line for line in said.stdout.splitlines() if "location" in line) for said in (before, after)]
+    assert location[0] != location[1]
 
 
 @pytest.fixture(scope="module")

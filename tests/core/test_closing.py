@@ -70,7 +70,11 @@ def test_coverage_is_judged_exactly_and_never_rounded_up() -> None:
 def test_energy_without_a_factor_is_refused_with_its_amount() -> None:
     check = failed(STATEMENT)["unweighed"]
     assert check.message.startswith("1493.826 kWh of ")
-    assert "wattledger grid import" in check.remedy
+    assert "wattledger grid import FILE" in check.remedy
+    assert check.remedy.endswith("then wattledger ship --factors"), "what is only imported weighs nothing"
+    assert 'location_factor = "hourly"' in check.remedy, "a statement by yearly factors has no use for those of hours"
+    hourly = failed(replace(STATEMENT, location_method="hourly"))["unweighed"].remedy
+    assert "location_factor" not in hourly
 
 
 def test_generic_factors_may_weigh_five_percent_and_no_more() -> None:
@@ -82,7 +86,10 @@ def test_generic_factors_may_weigh_five_percent_and_no_more() -> None:
     assert failed(replace(good(), factors=(market,))) == {}, "market factors are no location-based figure"
     hourly = replace(generic, basis="location_hourly", energy_wh=facility_wh)
     assert failed(replace(good(), factors=(hourly,))) == {}, "the statement goes by annual factors"
-    assert list(failed(replace(good(), factors=(hourly,), location_method="hourly"))) == ["tier"]
+    found = failed(replace(good(), factors=(hourly,), location_method="hourly"))
+    assert list(found) == ["tier"]
+    assert found["tier"].message.endswith(f": {generic.zone}; 5.00 % are allowed.")
+    assert found["tier"].remedy.endswith("then wattledger ship --factors")
 
 
 def test_simulated_energy_is_refused() -> None:

@@ -201,6 +201,8 @@ def test_a_bucket_and_what_is_wrong_with_one(node: Node, monkeypatch: pytest.Mon
         (("--every", "often"), 2, "--every often is no length of time"),
         (("--every", "1s"), 2, "--every 1s is too often"),
         (("--check", "--due"), 2, "Give one of them"),
+        (("--factors", "--check"), 2, "--factors ships factors and no hours"),
+        (("--factors",), 1, "This machine knows no grid factors"),
         (("--state-dir", "/nowhere"), 1, "There is no ledger at /nowhere/ledger.db"),
     ],
 )
@@ -329,3 +331,19 @@ def test_what_the_node_knows_of_the_grid_ships_once(node: Node) -> None:
     node.ship()
     found = [record.row for name, bundle in read_factors(node.store) for record in parse_bundle(bundle, name)]
     assert sorted(str(row.value_g_per_kwh) for row in found) == ["30", "40", "50"], "only what is new"
+
+
+def test_factors_alone_need_no_ledger_and_leave_hours_alone(node: Node) -> None:
+    """Of finance, which has several sites and no node."""
+    node.run(1)
+    node.ledger.unlink()
+    node.config.write_text('[site.par1]\nzone = "FR"\n[site.fra1]\nzone = "DE"\n')
+    with FactorStore(node.state_dir / STORE_FILE) as factors:
+        factors.append([live("a", "30", start_s=FIRST)], FIRST)
+    said = done(node.ship("--factors", "--json"))
+    assert (len(said["created"]), said["until"]) == (1, None)
+    ((name, bundle),) = read_factors(node.store)
+    assert said["created"] == [name]
+    assert [str(record.row.value_g_per_kwh) for record in parse_bundle(bundle, name)] == ["30"]
+    assert done(node.ship("--factors", "--json"))["created"] == [], "again changes nothing"
+    assert spans(node.store) == {"entries": [], "coverage": [], "emissions": []}

@@ -223,7 +223,6 @@ def test_pieces_of_an_unfinished_day_are_kept_for_ever(store: BookStore) -> None
             as_of_s=claim.as_of_s,
             group_by=claim.group_by,
             hash_inputs=True,
-            own_factors=False,
         )
     reported = statement_of(store, version)
     assert (again.rows, again.inputs) == (reported.rows, reported.inputs)

@@ -35,8 +35,11 @@ from tracker.core.model import Component, GapReason, Kind, Method, Workload
 from tracker.core.statement import FactorUse, Line, Statement
 from tracker.finance.audit import recompute
 from tracker.finance.compose import NoData, compose
+from tracker.finance.terms import only_here
 from tracker.finance.trend import trend_of
 from tracker.grid.bundle import encode_bundle
+from tracker.grid.store import FactorStore
+from tracker.wiring import store_path
 
 HOUR_MS = 3_600_000
 KWH = 3_600_000_000_000
@@ -50,8 +53,7 @@ def empty(tmp_path: Path) -> BookStore:
 
 
 def composed(store: BookStore, config: Config = CONFIG, month: str = MONTH, **how: Any) -> Statement:
-    """By what the books know alone: no store of this machine."""
-    told = {"as_of_s": NOW_S, "own_factors": False, **how}
+    told = {"as_of_s": NOW_S, **how}
     return compose(config, store, month, **told)
 
 
@@ -443,16 +445,23 @@ def test_inputs_are_all_files_with_their_hashes_when_asked(store: BookStore) -> 
         assert (each.sha256, each.size_bytes) == (hashlib.sha256(content).hexdigest(), len(content))
 
 
-def test_this_machines_own_factors_are_used_only_when_they_may_be(empty: BookStore, tmp_path: Path) -> None:
-    from tracker.grid.store import FactorStore
-    from tracker.wiring import store_path
-
+def test_what_only_this_machine_knows_weighs_nothing_until_it_is_in_the_books(empty: BookStore, tmp_path: Path) -> None:
+    """Else a draft would say what nobody can review, and another machine would say something else."""
     put(empty, DAY, hours(KWH))
     config = msgspec.structs.replace(with_site(), node=Node(state_dir=tmp_path))
     with FactorStore(store_path(config)) as own:
-        own.append([live(FIRST_S, "20")], NOW_S - 10)
-    grams = [composed(empty, config, own_factors=own).total.amounts.location_hourly_g for own in (True, False)]
-    assert grams == [20, 50]
+        own.append([live(FIRST_S, "20"), live(FIRST_S, "9", zone="NO")], NOW_S - 10)
+    draft = composed(empty, config)
+    zones = [use.zone for use in draft.sites]
+    assert draft.total.amounts.location_hourly_g == 50
+    assert only_here(config, empty, zones, draft.period, NOW_S) == 1, "of FR alone"
+    assert only_here(config, empty, zones, draft.period, NOW_S - 11) == 0, "it was not known then"
+    know(empty, live(FIRST_S, "20"))
+    shipped = composed(empty, config)
+    assert shipped.total.amounts.location_hourly_g == 20
+    assert only_here(config, empty, zones, draft.period, NOW_S) == 0
+    assert shipped.statement_id != draft.statement_id, "they are made of other inputs"
+    assert review(empty, config=config, waive=("coverage=a part", "unshipped=a part")).statement_sha256
 
 
 def test_steps_are_told_in_order(store: BookStore) -> None:
@@ -481,7 +490,7 @@ import msgspec
 from tests.finance.months import CONFIG, MONTH, NOW_S
 from tracker.books.store import open_store
 from tracker.finance.compose import compose
-statement = compose(CONFIG, open_store(sys.argv[1]), MONTH, as_of_s=NOW_S, own_factors=False, threads=int(sys.argv[2]))
+statement = compose(CONFIG, open_store(sys.argv[1]), MONTH, as_of_s=NOW_S, threads=int(sys.argv[2]))
 sys.stdout.buffer.write(msgspec.json.encode(statement, order="deterministic"))
 """
 

@@ -17,6 +17,7 @@ from tracker.books.versions import Version, months, versions
 from tracker.cli import factors
 from tracker.cli.beside import compared, take_theirs, theirs_options
 from tracker.cli.options import config_of, config_options
+from tracker.cli.own_factors import tell_only_here
 from tracker.cli.ship_node import books_of
 from tracker.cli.show import show_findings
 from tracker.config import Config
@@ -25,6 +26,7 @@ from tracker.core.conditions import CONDITIONS
 from tracker.core.errors import UsageError
 from tracker.core.model import Finding, Level
 from tracker.core.statement import Amounts, Check, Reconciled
+from tracker.core.words import counted
 from tracker.finance import closing, sealing
 from tracker.finance.closing import Prospect
 from tracker.registry import EXPORTS
@@ -73,7 +75,7 @@ def close(
         raise UsageError("--as-of belongs to --review.", "What is closed is what was reviewed.")
     if theirs and not review:
         raise UsageError("A month is compared when it is reviewed.", "What is closed is what was reviewed.")
-    person = checked_person(who or user())
+    person = checked_person(user() if who is None else who)
     waivers = parse_waivers(waive, person, CONDITIONS)
     now_s = factors.now_s()
     if review:
@@ -84,12 +86,13 @@ def close(
             prospect = closing.to_review(
                 config, store, month, waivers, now_s=now_s, as_of_s=as_of_s, beside=beside, tell=tell
             )
-        _review(store, prospect, person, now_s)
+        _review(config, store, prospect, person, now_s)
     else:
         _close(config, store, checked_month(month), person, waive, now_s)
 
 
-def _review(store: BookStore, prospect: Prospect, person: str, now_s: int) -> None:
+def _review(config: Config, store: BookStore, prospect: Prospect, person: str, now_s: int) -> None:
+    tell_only_here(config, store, prospect.statement)
     show_prospect(prospect)
     kept = closing.review(store, prospect, person, now_s=now_s)
     click.echo(f"\nReviewed by {person}: {kept.month} v{kept.version}, statement {kept.statement_sha256[:16]}.")
@@ -127,8 +130,9 @@ def show_prospect(prospect: Prospect) -> None:
     click.echo(f"{period.month} v{prospect.version} ({period.timezone}), as of {factors.minute(statement.as_of_s)}")
     for line in amount_lines(total):
         click.echo(f"  {line}")
-    what = f"{len(statement.rows)} rows, {len(statement.factors)} factors, {len(statement.inputs)} files"
-    click.echo(f"  {what}, {len(statement.corrections)} corrections of earlier months")
+    what = ((statement.rows, "row"), (statement.factors, "factor"), (statement.inputs, "file"))
+    corrections = counted(len(statement.corrections), "correction")
+    click.echo(f"  {', '.join(counted(len(of), noun) for of, noun in what)}, {corrections} of earlier months")
     for each in statement.reconciliation:
         click.echo(f"  {comparison(each)}")
     click.echo(f"  to be sealed as {', '.join(EXPORTS)}\n")

@@ -17,11 +17,13 @@ from tracker.cli import factors
 from tracker.cli.beside import compared, take_theirs, theirs_options
 from tracker.cli.close import amount_lines, comparison, progress, thousandths
 from tracker.cli.options import config_of, config_options
+from tracker.cli.own_factors import tell_only_here
 from tracker.cli.ship_node import Wanted, books_of, ship_node
 from tracker.config import Config
 from tracker.core.closing import checked_month
 from tracker.core.errors import UsageError, WattledgerError
 from tracker.core.statement import Statement
+from tracker.core.words import counted
 from tracker.finance.exporting import Document, Exported, View, export, formats_of
 from tracker.ledger.files import LEDGER_FILE
 
@@ -88,6 +90,8 @@ def export_command(
         store = _books(config, books)
         beside = partial(compared, config, store, month, theirs, tell=tell) if theirs else None
         done = export(config, store, checked_month(month), names, view, now_s=now_s, beside=beside, tell=tell)
+    if done.closed is None:
+        tell_only_here(config, store, done.statement)
     _deliver(done, folder, store.url, now_s, as_json=as_json)
 
 
@@ -168,7 +172,8 @@ def _summary(done: Exported, now_s: int) -> Iterator[str]:
     yield f"  {_certainty(statement)}"
     yield from (f"  {line}" for line in _warnings(statement))
     yield from (f"  {comparison(line)}" for line in statement.reconciliation)
-    yield f"  {len(statement.rows)} rows, {len(statement.corrections)} corrections of earlier months"
+    rows, corrections = counted(len(statement.rows), "row"), counted(len(statement.corrections), "correction")
+    yield f"  {rows}, {corrections} of earlier months"
 
 
 def _certainty(statement: Statement) -> str:
@@ -194,7 +199,8 @@ def _warnings(statement: Statement) -> Iterator[str]:
     absent = [line for line in statement.coverage if line.missing]
     if absent:
         hours = sum(line.expected_h - line.present_h for line in absent)
-        yield f"{hours} node-hours of {len(absent)} nodes are missing; they are listed and in no figure."
+        what = f"{counted(hours, 'node-hour')} of {counted(len(absent), 'node')}"
+        yield f"{what} missing: listed, and in no figure."
 
 
 def _document(done: Exported, written: Sequence[Path], url: str) -> dict[str, Any]:

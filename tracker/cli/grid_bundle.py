@@ -73,6 +73,9 @@ def import_bundle(source: Path, as_json: bool, config_path: Path | None, node__s
 
     All of it or nothing, after its checksum and every value were checked. They count as known from now on; importing it
     again changes nothing. Your own CSV or JSON of values is read by [grid.file] and `grid fetch --provider file`.
+
+    Monthly statements are weighed by what is in the books. A node ships its factors with its hours; from any other
+    machine they get there by: wattledger ship --factors
     """
     config = node_config(config_path, node__state_dir)
     rows = [record.row for record in read_bundle(source)]

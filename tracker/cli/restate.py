@@ -15,6 +15,7 @@ from tracker.cli.ship_node import books_of
 from tracker.core.closing import checked_month, checked_person
 from tracker.core.restating import JUDGED, Moved, Outcome, Reason
 from tracker.core.statement import Correction
+from tracker.core.words import counted
 from tracker.finance.restating import Shadow, carry_out, shadow
 
 _COLUMNS = ("energy_it_wh", "energy_facility_wh", "location_g", "market_g")
@@ -50,7 +51,7 @@ def restate(
     posts nothing twice.
     """
     config = config_of(config_path, flags, fleet=True)
-    person = checked_person(who or user())
+    person = checked_person(user() if who is None else who)
     store = books_of(config, books)
     now_s = factors.now_s()
     as_of_s = min(factors.instant(as_of), now_s)
@@ -76,8 +77,7 @@ def _show(found: Shadow, written: str) -> None:
     for moved in decision.moved:
         click.echo(f"  {_moved(moved)}")
     if decision.outcome is Outcome.POST:
-        count = len(decision.corrections)
-        what = f"{count} correction{'' if count == 1 else 's'} of {month} in {found.into}"
+        what = f"{counted(len(decision.corrections), 'correction')} of {month} in {found.into}"
         click.echo(f"{'Posted' if written else 'To post'}: {what}. {written}".rstrip())
     else:
         click.echo(

@@ -22,6 +22,7 @@ from tracker.config import Config
 from tracker.config.schema import Duration
 from tracker.core.errors import UsageError, WattledgerError
 from tracker.core.units import NS_PER_S
+from tracker.core.words import counted
 
 _SHORTEST_NS = 60 * NS_PER_S
 
@@ -32,6 +33,7 @@ _SHORTEST_NS = 60 * NS_PER_S
 @click.option("--every", metavar="TIME", help="Go on, and ship this often: 1h. A signal ends it after a last time.")
 @click.option("--check", is_flag=True, help="Compare all that was ever shipped with the ledger, not the last two days.")
 @click.option("--due", is_flag=True, help="What the daemon runs: the last days, and nothing is compared again.")
+@click.option("--factors", is_flag=True, help="Only the grid factors that this machine knows: it needs no ledger.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as a JSON line.")
 @history_options
 def ship(
@@ -40,6 +42,7 @@ def ship(
     every: str | None,
     check: bool,
     due: bool,
+    factors: bool,
     as_json: bool,
     **flags: Any,
 ) -> None:
@@ -48,14 +51,19 @@ def ship(
     Shipping again changes nothing; a node that was off catches up; a run that was broken off is completed by the next
     one. Works beside a running daemon. Exit code 1 if something could not be shipped, or says something else than what
     is there; both are kept then.
+
+    Statements are weighed by the grid factors in the books. A node ships those that it knows with its hours; what was
+    imported or fetched anywhere else gets into the books by --factors.
     """
     if check and due:
         raise UsageError("--due compares nothing, --check compares all.", "Give one of them.")
     history = take_history(flags)
     if history is not None and (check or due):
         raise UsageError("--check and --due are about the node's own ledger.", "Leave them out.")
-    config = config_of(config_path, flags)
-    wanted: Wanted | HistoryFlags = history or Wanted(check=check, due=due)
+    if factors and (history is not None or check or due):
+        raise UsageError("--factors ships factors and no hours.", "Leave the other options out.")
+    config = config_of(config_path, flags, fleet=factors)
+    wanted: Wanted | HistoryFlags = history or Wanted(check=check, due=due, factors=factors)
     if every is None:
         sys.exit(0 if _once(config, books, wanted, as_json=as_json) else 1)
     period_s = _period_s(every)
@@ -63,7 +71,7 @@ def ship(
         ok = True
         for _ in turns:
             ok = _attempt(config, books, wanted, as_json=as_json)
-            wanted = history or Wanted(due=True)
+            wanted = history or Wanted(due=not factors, factors=factors)
     sys.exit(0 if ok else 1)
 
 
@@ -93,9 +101,9 @@ def _once(config: Config, books: str | None, wanted: Wanted | HistoryFlags, *, a
     if as_json:
         click.echo(msgspec.json.encode({"books": url, "ok": done.ok, **asdict(done), "until": _utc(done)}))
     elif sys.stdout.isatty():
-        files = len(done.created)
-        what = f"{files} new file{'' if files == 1 else 's'}" if files else "nothing new"
-        click.echo(f"{url}: {what}, closed hours up to {_utc(done) or 'none yet'}")
+        what = counted(len(done.created), "new file") if done.created else "nothing new"
+        of_hours = not (isinstance(wanted, Wanted) and wanted.factors)
+        click.echo(f"{url}: {what}" + (f", closed hours up to {_utc(done) or 'none yet'}" if of_hours else ""))
     return done.ok
 
 

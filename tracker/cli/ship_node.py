@@ -1,4 +1,8 @@
-"""What ``wattledger ship`` does once: from the ledger, the factor store and the configuration into the books."""
+"""What ``wattledger ship`` does once: from the ledger, the factor store and the configuration into the books.
+
+A statement is weighed by what is in the books and by nothing else: what a machine without a ledger learns of the grid
+(finance imports it, or fetches it) gets there by ``ship --factors``.
+"""
 
 from __future__ import annotations
 
@@ -47,14 +51,18 @@ Tell = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """``check``: compare everything. ``due``: only what is new in the last days."""
+    """``check``: compare everything. ``due``: only what is new in the last days. ``factors``: nothing but what this
+    machine knows of the grid; it needs no ledger."""
 
     check: bool = False
     due: bool = False
+    factors: bool = False
 
 
 def ship_node(config: Config, url: str | None, wanted: Wanted, tell: Tell) -> tuple[Shipped, str]:
     """What was done, and where the books are. Raises WattledgerError: nothing is half written then."""
+    if wanted.factors:
+        return _ship_factors(config, url)
     ledger = config.node.state_dir / LEDGER_FILE
     head = head_of(ledger)
     store = books_to_fill(config, url)
@@ -71,6 +79,20 @@ def ship_node(config: Config, url: str | None, wanted: Wanted, tell: Tell) -> tu
             "are shipped as they are."
         )
     return done, store.url
+
+
+def _ship_factors(config: Config, url: str | None) -> tuple[Shipped, str]:
+    """What this machine knows of the grid. Raises WattledgerError if that is nothing."""
+    path = store_path(config)
+    if not FactorReader(path).zones():
+        raise WattledgerError(
+            f"This machine knows no grid factors: {path} has none.",
+            "Read some first: wattledger grid import FILE, or wattledger grid fetch ZONE --from T --to T",
+        )
+    store = books_to_fill(config, url)
+    with _alone(config.node.state_dir):
+        created = _record_factors(config, store, clock.now().wall_ns // NS_PER_S, due=False)
+    return Shipped(created=created), store.url
 
 
 def books_of(config: Config, url: str | None) -> BookStore:

@@ -27,6 +27,10 @@ CONDITIONS = (
     "pue",
 )
 _LISTED = 5
+#: On any machine: what is only read there weighs nothing.
+_INTO_BOOKS = (
+    "wattledger grid import FILE, or wattledger grid fetch ZONE --from T --to T; then wattledger ship --factors"
+)
 _WORLD = "WORLD"  # of the catalogue: everywhere and nowhere
 
 
@@ -42,7 +46,7 @@ class Limits:
 class Evidence:
     """What the conditions look at beside the statement."""
 
-    unshipped: tuple[str, ...] = ()  # nodes of which the month's last hours are missing
+    unshipped: tuple[str, ...] = ()  # nodes of which the month's last hours, or the energy of some, are missing
     conflicts: tuple[str, ...] = ()  # files that contradict others about the same hours
     findings: tuple[str, ...] = ()  # what an audit of the books found broken
 
@@ -70,7 +74,7 @@ def conditions(statement: Statement, evidence: Evidence, limits: Limits) -> tupl
 #: What is said when nothing was found, when something was, and what to do then.
 _UNSHIPPED = (
     "Every node shipped to the end of the month.",
-    "The last hours of these nodes are missing",
+    "Of these nodes the last hours, or the energy of some, are missing",
     "Run on each of them: wattledger ship. A node that is gone for good: [books.retired] NAME = DATE",
 )
 _OVERLAP = (
@@ -118,7 +122,7 @@ def _unweighed(statement: Statement) -> Check:
     if not total.unweighed_wh:
         return Check("unweighed", passed=True, message="All energy has a location-based factor.")
     text = f"{_kwh(total.unweighed_wh)} of {_kwh(total.energy_facility_wh)} have no location-based factor."
-    remedy = "Set the zone of the site, or import factors: wattledger grid import FILE"
+    remedy = f"Set the zone of the site. {_into_books(statement)}"
     return Check("unweighed", passed=False, message=text, remedy=remedy)
 
 
@@ -131,8 +135,19 @@ def _tier(statement: Statement, limits: Limits) -> Check:
     text = f"{_percent(ppm)} of the energy is weighed by generic factors (tier {GENERIC} and worse)"
     if ppm <= limits.tier5_ppm:
         return Check("tier", passed=True, message=f"{text}.")
-    remedy = "Import official or measured factors for those zones: wattledger grid import FILE, wattledger grid fetch"
-    return Check("tier", passed=False, message=f"{text}, {_percent(limits.tier5_ppm)} are allowed.", remedy=remedy)
+    zones = _names(sorted({each.zone for each in used if each.tier >= GENERIC}))
+    text = f"{text}: {zones}; {_percent(limits.tier5_ppm)} are allowed."
+    return Check("tier", passed=False, message=text, remedy=_into_books(statement))
+
+
+def _into_books(statement: Statement) -> str:
+    """How better factors reach a statement: those that can be added are of hours."""
+    if statement.location_method == "hourly":
+        return f"Put factors of the hours into the books: {_INTO_BOOKS}"
+    return (
+        "Yearly factors are those that ship with wattledger. To weigh by factors of the hours, set "
+        f'accounting.location_factor = "hourly" and put them into the books: {_INTO_BOOKS}'
+    )
 
 
 def _simulated(statement: Statement) -> Check:

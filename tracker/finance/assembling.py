@@ -79,7 +79,7 @@ def assembled(
 
 
 def statement_id(statement: Statement, config: Config) -> str:
-    """Names what it was made of: inputs, settings, options and the time of knowledge."""
+    """Names what it was made of: inputs, factors (tables are no input), settings, options and the time of knowledge."""
     made_of = (
         statement.period,
         statement.group_by,
@@ -88,6 +88,7 @@ def statement_id(statement: Statement, config: Config) -> str:
         statement.as_of_s,
         statement.software,
         [(each.name, each.size_bytes) for each in statement.inputs],
+        [(use.basis, use.zone, use.factor_id, use.value) for use in statement.factors],
         any(line.kind != USAGE for line in statement.rows),
         config_sha256(config),
     )

@@ -144,7 +144,6 @@ def recompute(config: Config, store: BookStore, claim: Claim) -> Statement:
         version=claim.version,
         status=Status.CLOSED,
         hash_inputs=True,
-        own_factors=False,  # as it was closed
     )
     posted = postings(store)
     corrections = tuple(

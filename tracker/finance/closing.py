@@ -204,7 +204,6 @@ def _composed(
         version=number,
         status=Status.CLOSED,
         hash_inputs=True,
-        own_factors=False,  # what only this machine knows is in nobody's books
     )
     before = trend_of(config, store, statement, open_months=False)  # what may still change is not sealed
     return with_corrections(store, replace(statement, months=before, reconciliation=beside))

@@ -26,6 +26,7 @@ from tracker.core.errors import UsageError, WattledgerError
 from tracker.core.hours import HOUR_S
 from tracker.core.period import days_of, period_of
 from tracker.core.statement import DEFAULT_GROUP, Line, Statement, Status
+from tracker.core.words import counted
 from tracker.finance.assembling import USAGE, Asked, Found, assembled, unknown_of
 from tracker.finance.inputs import MonthFiles, expected_nodes, find_files, inputs_of, local, newest, site_files
 from tracker.finance.listing import Used, embodied_uses, factor_uses, site_uses
@@ -63,16 +64,15 @@ def compose(
     status: Status = Status.DRAFT,
     hash_inputs: bool = False,
     method: str = "",
-    own_factors: bool = True,
     hand_on_idle: bool = False,
     threads: int | None = None,
     tell: Tell | None = None,
 ) -> Statement:
     """``group_by`` and ``method`` (annual | hourly) are the configuration's where they are empty; ``filters`` are
     (dimension, pattern). ``version``: of the month, 0 for a draft. ``hash_inputs``: with the sha256 of every file's
-    bytes. ``own_factors``: also use what this machine's factor store knows, beside the books'. ``hand_on_idle``: add
-    rows that net to zero (``books/allocation.py``). What was posted for other months, and the months before, are put
-    beside it by ``closing.with_corrections`` and ``trend.trend_of``.
+    bytes. ``hand_on_idle``: add rows that net to zero (``books/allocation.py``). What was posted for other months, and
+    the months before, are put beside it by ``closing.with_corrections`` and ``trend.trend_of``. What this machine's own
+    store of factors knows weighs nothing: it has to be in the books (``wattledger ship --factors``).
 
     Raises NoData, UsageError (no month, no dimension, a contract that claims too much), BooksUnavailable, BooksDamaged,
     BooksRefused for books of a newer schema.
@@ -89,7 +89,7 @@ def compose(
     with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
         refuse_newer(local(store, [*newest(files.coverage), *newest(files.entries)]))
         with MonthQuery(Path(folder), config.books.memory_mib, threads) as query:
-            found = _read(config, store, asked, files, query, own_factors=own_factors, say=say)
+            found = _read(config, store, asked, files, query, say)
         say()
         read = (*files.entries, *files.coverage, *files.before.values())  # by the last, who was there before
         names: dict[str, int | None] = {file.name: file.size_bytes for file in read}
@@ -133,8 +133,6 @@ def _read(
     asked: Asked,
     files: MonthFiles,
     query: MonthQuery,
-    *,
-    own_factors: bool,
     say: Callable[[], None],
 ) -> Found:
     say()
@@ -148,7 +146,7 @@ def _read(
     say()
     said = read_sites(store, asked.as_of_s)
     books = {site: site_book(site, config, said.facts) for site in sorted({cell.site for cell in cells})}
-    weighing, factor_files = _weighing(config, store, asked, cells, books, own=own_factors)
+    weighing, factor_files = _weighing(config, store, asked, cells, books)
     hardware = hardware_of(config, query.made())
     say()
     lines, total, days = _summed(config, asked, query, weighing, hardware, coverage)
@@ -200,13 +198,11 @@ def _weighing(
     asked: Asked,
     cells: Sequence[Cell],
     books: Mapping[str, SiteBook],
-    *,
-    own: bool,
 ) -> tuple[Weighing, tuple[str, ...]]:
     period = asked.period
     places = places_of(((cell.site, cell.zone_written) for cell in cells), books)
     zones = {place.zone for place in places.values()}
-    factors, names = factors_of(config, store, zones, period, asked.as_of_s, own=own)
+    factors, names = factors_of(config, store, zones, period, asked.as_of_s)
     claims, cautions = claims_of(market_table(config))
     clock = zone_of(period.timezone)
     terms = Terms(
@@ -238,7 +234,7 @@ def _notes(said: Sites, files: MonthFiles, doubles: Mapping[str, int]) -> tuple[
         *said.damaged,
         *(f"{one.name} and {other.name} are of the same hours: the first was read." for one, other in files.conflicts),
         *(
-            f"Two ledgers of {host} have rows of the same {hours} hours; both were read."
+            f"Two ledgers of {host} have rows of the same {counted(hours, 'hour')}; both were read."
             for host, hours in doubles.items()
         ),
     )

@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tracker.core.chain import INTERVAL_TIERS, choose_hourly
+from tracker.core.chain import INTERVAL_TIERS, choose_hourly, may_be_used
 from tracker.core.factors import (
     LAST_RESORT,
-    Basis,
     Choice,
     FactorRow,
     FactorType,
     NoFactor,
-    Scheme,
     Step,
     choose_location,
     choose_residual,
@@ -33,8 +31,6 @@ from tracker.grid.zones import find_zone, zone_path
 
 Answer = Choice | NoFactor
 _DAY_S = 86_400
-#: A longer interval is no hour's value.
-_LONGEST_S = 2 * _DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,20 +141,10 @@ def factor_book(
     recorded: dict[str, int] = {}
     for record in read_last(records, as_of_s):
         row = record.row
-        if not _of_hours(row):
+        if not may_be_used(row):
             continue
         recorded[row.factor_id] = record.recorded_at_s
         of_zone = hours.setdefault(row.zone, {})
         for hour in range(row.valid_from_s // HOUR_S, (row.valid_to_s - 1) // HOUR_S + 1):
             of_zone[hour] = (*of_zone.get(hour, ()), row)
     return FactorBook({zone: tuple(rows) for zone, rows in by_zone.items()}, hours, recorded, policies)
-
-
-def _of_hours(row: FactorRow) -> bool:
-    return (
-        row.value_printed != ""
-        and row.quality_tier in INTERVAL_TIERS
-        and row.scheme is Scheme.AVERAGE
-        and row.basis is not Basis.RESIDUAL
-        and row.valid_to_s - row.valid_from_s <= _LONGEST_S
-    )

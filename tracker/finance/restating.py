@@ -56,7 +56,6 @@ def shadow(config: Config, store: BookStore, month: str, *, as_of_s: int, reason
         filters=reported.filters,
         version=number,
         status=Status.DRAFT,
-        own_factors=False,  # as it was closed
     )
     mine = tuple(p for p in postings(store).values() if (p.month, p.version) == (month, closed.number))
     ppm = round(config.books.materiality * PPM)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from decimal import Decimal
@@ -20,12 +20,14 @@ from tracker.core.accounting import LossForm
 from tracker.core.chain import INTERVAL_TIERS
 from tracker.core.embodied import Device, find_device
 from tracker.core.factors import FactorRow
-from tracker.core.known import FactorRecord
+from tracker.core.known import FactorRecord, same_content
 from tracker.core.statement import Period
 from tracker.core.tariff import EVERY_DAY, Tariff, Window
 from tracker.core.weights import MICRO, Loss, fg_per_ms
+from tracker.core.words import counted
 from tracker.finance.factors import FactorBook, Policy, factor_book
 from tracker.grid.bundle import parse_bundle
+from tracker.grid.catalogue import WORLD
 from tracker.grid.instruments import NOTHING, MarketTable, read_instruments
 from tracker.grid.shipped import read_factors
 from tracker.grid.store_reader import FactorReader
@@ -106,7 +108,7 @@ def hardware_of(config: Config, made: Sequence[tuple[str, str]]) -> Hardware:
         if figure is None or figure.kgco2e is None or parts < 1:
             continue
         makings.append(Making(component, text, fg_per_ms(figure.kgco2e, rates.lifetime_h, parts)))
-        note = f"Of one host, shared evenly by {parts} CPU packages." if component == "cpu" else ""
+        note = f"Of one host, shared evenly by {counted(parts, 'CPU package')}." if component == "cpu" else ""
         figures.setdefault((figure.name, note), (figure, note))
     return Hardware(tuple(makings), tuple(figures[key] for key in sorted(figures)), rates.lifetime_h)
 
@@ -116,27 +118,48 @@ def has_host_figure(config: Config) -> bool:
 
 
 def factors_of(
-    config: Config, store: BookStore, zones: Iterable[str], period: Period, as_of_s: int, *, own: bool
+    config: Config, store: BookStore, zones: Iterable[str], period: Period, as_of_s: int
 ) -> tuple[FactorBook, tuple[str, ...]]:
-    """What is known of these zones, and the files of the books that it is from. ``own``: also what this machine's store
-    has. Raises BooksUnavailable, BooksDamaged, StoreError."""
+    """What the books know of these zones, and the files that it is from. Raises BooksUnavailable, BooksDamaged."""
     zones = sorted(set(zones))
     policies = {zone: Policy(config.grid.tiers_of(zone), config.grid.live_chain(zone)) for zone in zones}
-    places = {step.zone for zone in zones for step in zone_path(find_zone(zone))} | {"WORLD"}
+    places = _places(zones)
     records: list[FactorRecord] = []
     files: list[str] = []
-    for name, content in read_factor_files(store):
-        found = [record for record in parse_bundle(content, name) if _is_of(record.row, places, period)]
+    for name, found in _in_books(store, places, period):
         if any(record.recorded_at_s <= as_of_s for record in found):
             records += found
             files.append(name)
-    if own:
-        records += FactorReader(store_path(config)).records(sorted(places), period.start_s, period.end_s, as_of_s)
     facts = facts_for(config)
     tables = (*read_factors(as_of_s=as_of_s), *generic_rows(facts.countries, facts.edition))
     return factor_book([row for row in tables if row.zone in places], records, policies, as_of_s), tuple(files)
 
 
-def _is_of(row: FactorRow, places: set[str], period: Period) -> bool:
+def only_here(config: Config, store: BookStore, zones: Iterable[str], period: Period, as_of_s: int) -> int:
+    """How many values of these zones and this time this machine knows that the books do not have: they weigh nothing.
+    Raises BooksUnavailable, BooksDamaged, StoreError."""
+    places = _places(zones)
+    own = FactorReader(store_path(config)).records(sorted(places), period.start_s, period.end_s, as_of_s)
+    missing = {record.row.factor_id: record.row for record in own if _is_of(record.row, places, period)}
+    for _, found in _in_books(store, places, period) if missing else ():
+        for record in found:
+            row = missing.get(record.row.factor_id)
+            if row is not None and same_content(row, record.row):
+                del missing[row.factor_id]
+    return len(missing)
+
+
+def _in_books(store: BookStore, places: Collection[str], period: Period) -> Iterator[tuple[str, list[FactorRecord]]]:
+    """By file, what it has of these places and this time."""
+    for name, content in read_factor_files(store):
+        yield name, [record for record in parse_bundle(content, name) if _is_of(record.row, places, period)]
+
+
+def _places(zones: Iterable[str]) -> set[str]:
+    """Whose values may weigh these zones."""
+    return {step.zone for zone in zones for step in zone_path(find_zone(zone))} | {WORLD.code}
+
+
+def _is_of(row: FactorRow, places: Collection[str], period: Period) -> bool:
     in_time = row.valid_from_s < period.end_s and period.start_s < row.valid_to_s
     return row.zone in places and in_time and row.quality_tier in INTERVAL_TIERS

@@ -198,7 +198,7 @@ def _weigh(case: Case, query: MonthQuery, entries: Sequence[Path], coverage: Seq
     books = {site: site_book(site, config, said) for site in sorted({cell.site for cell in cells})}
     places = places_of(((cell.site, cell.zone_written) for cell in cells), books)
     zones = {place.zone for place in places.values()}
-    factors, _ = factors_of(config, case.store, zones, period, case.as_of_s, own=case.sealed is None)
+    factors, _ = factors_of(config, case.store, zones, period, case.as_of_s)
     claims, cautions = claims_of(market_table(config))
     clock = zone_of(period.timezone)
     tariffs = tariffs_of(config, lambda site: books[site].clock if site in books else clock)
