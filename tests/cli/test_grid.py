@@ -23,11 +23,15 @@ def test_list_finds_zones_by_a_part_of_a_name(grid: Node) -> None:
     code, out, err = grid("list", "sweden", "--at", "2026-10-01")
     assert (code, err) == (0, "")
     assert out.splitlines() == [
-        "ZONE                 NAME                    G/KWH  TYPE    TIER  EDITION",
-        "SE                   Sweden                      8  direct     4  EEA 2023",
-        "SE-SE3               Stockholm bidding zone      8  direct     4  EEA 2023",
-        "azure:swedencentral  Gävle                                        tables disagree: set SE-SE3 or SE",
-        "aws:eu-north-1       Stockholm                   8  direct     4  EEA 2023",
+        "ZONE                 NAME                              G/KWH  TYPE    TIER  EDITION",
+        "SE                   Sweden                                8  direct     4  EEA 2023",
+        "SE-SE3               Stockholm bidding zone                8  direct     4  EEA 2023",
+        "SE-SE1               North Sweden (Lulea)                  8  direct     4  EEA 2023",
+        "SE-SE2               North Central Sweden (Sundsvall)      8  direct     4  EEA 2023",
+        "SE-SE4               South Sweden (Malmo)                  8  direct     4  EEA 2023",
+        "azure:swedencentral  Gävle                                                  tables disagree: set SE-SE3 or SE",
+        "aws:eu-north-1       Stockholm                             8  direct     4  EEA 2023",
+        "gcp:europe-north2    Stockholm                             8  direct     4  EEA 2023",
     ]
 
 

@@ -9,6 +9,7 @@ that, and an answer for another zone than the one asked for is refused.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
@@ -31,6 +32,7 @@ from tracker.grid.interface import (
     Question,
 )
 from tracker.grid.keyless import DAY_S, HOUR_S, outward, said
+from tracker.grid.zones import find_zone
 
 #: For ``check``, and as the remedy of NotInPlan.
 FREE_PLAN = (
@@ -54,6 +56,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     api_version: Literal["v4", "v3"] = "v4"
     #: Scope 2 wants direct factors; the service itself would give life-cycle ones.
     factor_type: Literal["direct", "lifecycle"] = "direct"
+    #: Zone of the catalogue -> zone of the service, where the catalogue does not know it: { "US-CA" = "US-CAL-CISO" }.
+    zones: Mapping[str, str] = {}
     #: What was not measured stays a hole, instead of the service's estimate (tier 2).
     disable_estimations: bool = False
     granularity: Literal["hourly", "15_minutes", "5_minutes"] = "hourly"
@@ -71,10 +75,11 @@ class ElectricityMapsProvider(LiveProvider):
 
     def __init__(self, options: Options, ask: Ask) -> None:
         self._options = options
+        self._named = {find_zone(zone).code: place for zone, place in options.zones.items()}
         self._ask = ask
 
     def covers(self, zone: Zone) -> bool:
-        return bool(place_of(zone))
+        return bool(self._place(zone))
 
     def read(self, zone: Zone, start_s: int, end_s: int, now_s: int) -> tuple[FactorRow, ...]:
         """See LiveProvider. Where the plan has no past, that part of the range which ``history`` has is given;
@@ -101,10 +106,14 @@ class ElectricityMapsProvider(LiveProvider):
         return parse_forecast(answer, asked, now_s)
 
     def _asked(self, zone: Zone) -> Asked:
-        options, place = self._options, place_of(zone)
+        options, place = self._options, self._place(zone)
         if not place:
-            raise NoData(f"{SERVICE} has no zone that is known to be {zone.code}.", "Set a zone that is one grid.")
+            remedy = f'Set a zone that is one grid, or {zone.code} = "<zone>" in [grid.{NAME}.zones].'
+            raise NoData(f"{SERVICE} has no zone that is known to be {zone.code}.", remedy)
         return Asked(zone, place, options.factor_type, options.granularity, options.api_version)
+
+    def _place(self, zone: Zone) -> str:
+        return self._named.get(zone.code) or place_of(zone)
 
     def _get(self, asked: Asked, what: str, more: dict[str, str]) -> Answer:
         options = self._options

@@ -32,7 +32,7 @@ from tracker.core.forecast import Expected
 from tracker.grid.catalogue import zones
 from tracker.grid.electricitymaps import FREE_PLAN, ElectricityMapsProvider, Options, place_of
 from tracker.grid.http import HttpAsk
-from tracker.grid.interface import BadAnswer, Denied, NoData, NotInPlan, ProviderError
+from tracker.grid.interface import BadAnswer, Denied, NoData, NotInPlan, ProviderError, UnknownZone
 from tracker.grid.zones import find_zone
 
 DE = find_zone("DE")
@@ -252,6 +252,33 @@ def test_a_zone_is_sent_only_if_it_is_known_there() -> None:
         service.read(find_zone("US"), START_S, END_S, NOW_S)
     split = {zone.country for zone in zones() if zone.kind == "em"}
     assert not any(place_of(find_zone(country)) for country in split)
+
+
+@pytest.mark.parametrize(
+    ("zone", "place"),
+    [
+        ("NO-NO2", "NO-NO2"),
+        ("DK-DK1", "DK-DK1"),
+        ("CA-ON", "CA-ON"),
+        ("AU-WA-SWIS", "AU-WA"),
+        ("NYISO", "US-NY-NYIS"),
+        ("aws:eu-south-1", "IT-NO"),
+        ("azure:norwayeast", "NO-NO1"),
+    ],
+)
+def test_parts_of_countries_are_known_by_their_names_there(zone: str, place: str) -> None:
+    assert place_of(find_zone(zone)) == place
+
+
+def test_who_knows_better_names_the_zone_himself() -> None:
+    options = Options(token=TOKEN, zones={"us-ca": "US-CAL-CISO"})
+    played = Played({HISTORY: [(200, answer(items(VALUES, zone="US-CAL-CISO"), zone="US-CAL-CISO"))]})
+    service = provider(played, options)
+    assert service.covers(find_zone("US-CA"))
+    row = service.read(find_zone("US-CA"), START_S, END_S, NOW_S)[0]
+    assert (row.zone, row.zone_printed) == ("US-CA", "US-CAL-CISO")
+    with pytest.raises(UnknownZone):
+        provider(played, Options(token=TOKEN, zones={"US-CALI": "US-CAL-CISO"}))
 
 
 def test_rows_bear_the_zone_of_the_catalogue_and_say_what_was_asked() -> None:
