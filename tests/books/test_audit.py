@@ -57,6 +57,36 @@ def test_sound_books_have_no_finding(store: FolderStore) -> None:
     assert (audit.files, audit.node_hours) == (3, 24)
 
 
+def test_coverage_without_its_energy_is_a_failure(store: FolderStore) -> None:
+    """Those hours look measured and would be nought: a day, and the end of one."""
+    files = put(store, DATE, day(DATE))
+    put(store, DATE, day(DATE), node=replace(NODE, hostname="gpu-2", ledger="22222222" * 4))
+    store.remove(files["entries"])
+    (lost,) = found(store)["entries"]
+    assert (lost.level, lost.subject) == (Level.FAIL, "gpu-1")
+    assert "2026-10-03T00:00Z +24 h and no energy" in lost.message
+    assert "wattledger ship" in lost.remedy
+    put(store, DATE, day(DATE, hours=range(20)), span_h=(0, 20))
+    (lost,) = found(store)["entries"]
+    assert "2026-10-03T20:00Z +4 h and no energy" in lost.message
+    put(store, DATE, Hours(), span_h=(20, 24))
+    assert "entries" not in found(store), "a node that was off ships files without rows"
+
+
+class ShippingMeanwhile(FolderStore):
+    """A node ships between the listing of entries and that of coverage."""
+
+    def names(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        yield from super().names(prefix)
+        if prefix == "entries/":
+            put(FolderStore(Path(self.url)), DATE, day(DATE))
+
+
+def test_what_is_shipped_while_it_is_verified_is_not_lost(store: FolderStore) -> None:
+    audit = audited(ShippingMeanwhile(Path(store.url)))
+    assert [each for each in audit.findings if each.check == "entries"] == []
+
+
 def test_empty_books_have_no_finding(store: FolderStore) -> None:
     assert audited(store).findings == ()
 

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.books.names import KINDS, LakeFile, day_start_s, parse_name, prefixes, quoted, select
+from tracker.books.names import (
+    KINDS,
+    LakeFile,
+    day_start_s,
+    parse_name,
+    prefixes,
+    quoted,
+    select,
+    shipped_until_s,
+    without_entries,
+)
+from tracker.core.hours import HOUR_S
 
 FILE = LakeFile("entries", "2026-10-03", "gpu-017", "ab12cd34", 7, 11, whole=False, sha16="00112233aabbccdd")
 DAY = replace(FILE, from_h=0, to_h=24, whole=True)
@@ -93,3 +104,24 @@ def test_a_month_in_a_time_zone_reads_two_months_of_utc() -> None:
     start_s, end_s = day_start_s("2026-10-01") - 7200, day_start_s("2026-11-01") - 3600
     assert prefixes("entries", start_s, end_s) == ("entries/month=2026-09/", "entries/month=2026-10/")
     assert prefixes("entries", day_start_s("2026-12-01"), day_start_s("2027-01-01")) == ("entries/month=2026-12/",)
+
+
+def test_hours_of_coverage_that_no_entries_belong_to_are_found_by_name() -> None:
+    """Whole days, the rest of a day, other nodes and other ledgers of the same name."""
+    coverage, at_s = replace(DAY, kind="coverage"), day_start_s("2026-10-03")
+    assert without_entries([coverage], [DAY]) == {}
+    assert without_entries([coverage], []) == {("gpu-017", "ab12cd34"): [at_s + hour * HOUR_S for hour in range(24)]}
+    first = replace(DAY, from_h=0, to_h=22, whole=False)
+    assert without_entries([coverage], [first]) == {("gpu-017", "ab12cd34"): [at_s + 22 * HOUR_S, at_s + 23 * HOUR_S]}
+    for other in (replace(DAY, hostname="gpu-018"), replace(DAY, ledger="f" * 8), replace(DAY, date="2026-10-04")):
+        assert [*without_entries([coverage], [other])] == [("gpu-017", "ab12cd34")]
+    assert without_entries([], [DAY]) == {}
+
+
+def test_a_node_has_shipped_until_its_last_hour_with_both_kinds() -> None:
+    coverage, at_s = replace(DAY, kind="coverage"), day_start_s("2026-10-03")
+    assert shipped_until_s([coverage], [DAY]) == {"gpu-017": at_s + 24 * HOUR_S}
+    assert shipped_until_s([coverage], [FILE]) == {"gpu-017": at_s + 11 * HOUR_S}
+    assert shipped_until_s([coverage], []) == {}
+    before = replace(DAY, date="2026-10-02")
+    assert shipped_until_s([replace(before, kind="coverage"), coverage], [before]) == {"gpu-017": at_s}

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.books.shipments import Node, column, everything, read_lake, sums
+from tests.books.shipments import Node, column, everything, lake_files, read_lake, sums
 from tracker.books.folder import FolderStore
 from tracker.books.interface import BookStore, BooksUnavailable
+from tracker.books.names import without_entries
 
 
 class Failing(BookStore):
@@ -81,10 +82,13 @@ def test_broken_off_at_any_write(tmp_path: Path, whole: dict[str, bytes], at: in
     covered = set(column("coverage", "hour_s", read_lake(folder, "coverage")))
     charged = column("entries", "hour_s", read_lake(folder, "entries"))
     assert set(charged) <= covered, "no energy without its coverage"
+    lacking = without_entries(lake_files(folder, "coverage"), lake_files(folder, "entries"))
+    assert covered <= {*charged, *lacking.get(("gpu-017", "ab12cd34"), [])}, "or known as lost"
     assert sums(folder)["held_ms"] == 3_600_000 * len(set(charged)), "no hour twice"
 
     ship_all(folder, None)
     assert everything(tmp_path) == whole
+    assert without_entries(lake_files(folder, "coverage"), lake_files(folder, "entries")) == {}
 
 
 def test_all_writes_were_tried(tmp_path: Path) -> None:
@@ -118,6 +122,7 @@ def test_any_history_ends_in_the_same_books(
     node.store = folder
     assert node.ship().ok
     assert sums(folder)["energy_uj"] == node.total_uj
+    assert without_entries(lake_files(folder, "coverage"), lake_files(folder, "entries")) == {}
 
     once = FolderStore(tmp_path_factory.mktemp("once"))
     node.store = once

@@ -79,6 +79,20 @@ def test_the_last_hour_of_a_month_is_one_of_its_hours(query: MonthQuery, store: 
     assert _presence(query, store).hours == {"gpu-1": (OCTOBER.end_s - HOUR_S,)}
 
 
+def test_an_hour_whose_energy_did_not_come_is_not_there(query: MonthQuery, store: BookStore) -> None:
+    """By ledger: the other one of that name has its energy. Its gaps are not known either."""
+    put(store, "2026-10-01", day("2026-10-01", hours=range(6)))
+    put(store, "2026-10-01", day("2026-10-01", hours=range(4, 8)), node=TWIN)
+    files = _files(store)
+    hours_s = [START_S + hour * HOUR_S for hour in range(24)]
+    lost = {("gpu-1", "0a1b2c3d"): hours_s[2:6]}
+    found = read_presence(query, files, store.local([file.name for file in files]), OCTOBER, lost=lost)
+    assert found.hours == {"gpu-1": (*hours_s[:2], *hours_s[4:8])}
+    assert found.lost == {"gpu-1": (*hours_s[2:4],)}
+    assert found.parts == (Part("gpu-1", "par1", "gpu", 6 * HOUR_MS, 6 * HOUR_MS),)
+    assert _presence(query, store).lost == {}
+
+
 def test_packages_are_those_that_a_host_has_at_once(query: MonthQuery, store: BookStore) -> None:
     states = [_state(hour, "covered", HOUR_MS, f"package-{n}", Component.CPU) for hour in (0, 1) for n in (0, 1)]
     put(store, "2026-10-01", Hours(states=states))

@@ -15,9 +15,9 @@ from tracker.books.audit_files import Reader
 from tracker.books.audit_papers import papers
 from tracker.books.audit_rows import DAY_CHECKS, ROW_KINDS, forget, missing_hours, namesakes, prepare, take
 from tracker.books.engine import connect
-from tracker.books.finding import BooksFinding, shortened
+from tracker.books.finding import BooksFinding, ranges, shortened, some
 from tracker.books.interface import BookStore
-from tracker.books.names import KINDS, LakeFile, parse_name, prefixes, select
+from tracker.books.names import KINDS, LakeFile, day_prefix, parse_name, prefixes, select, without_entries
 from tracker.books.schema import Row
 from tracker.core.model import Level
 
@@ -134,6 +134,7 @@ def _by_day(reader: Reader, files: Iterable[LakeFile], as_of_s: int, tell: Tell)
             if file in beside:
                 rows[file] = reader.rows()
         yield from _overlaps(chosen.conflicts)
+        yield from _lost(reader.store, date, chosen.files)
         yield from _left_over(rows)
         for check in DAY_CHECKS:
             yield from check(reader.connection, as_of_s)
@@ -180,6 +181,22 @@ def _overlaps(conflicts: Iterable[tuple[LakeFile, LakeFile]]) -> Iterator[BooksF
         message = f"It has hours that {read.name} has too; only that one is read, and nothing is counted twice."
         remedy = f"Compare both with the ledger of {read.hostname} and move the wrong one out of the books."
         yield BooksFinding(Level.FAIL, "overlap", unread.name, message, remedy)
+
+
+def _lost(store: BookStore, date: str, files: Iterable[LakeFile]) -> Iterator[BooksFinding]:
+    """Hours of which there is coverage and no energy, while nothing was missed: they look measured and say nothing."""
+    coverage = [file for file in files if file.kind == "coverage"]
+    if not without_entries(coverage, (file for file in files if file.kind == "entries")):
+        return
+    # Coverage is shipped first and was listed last: what has come since is there.
+    listed = (parse_name(name) for name, _ in store.names(day_prefix("entries", date)))
+    for (hostname, _), hours_s in without_entries(coverage, filter(None, listed)).items():
+        message = f"There is coverage of {some(ranges(hours_s))} and no energy: these hours count as missing, not as 0."
+        remedy = (
+            f"Ship them again from {hostname}: wattledger ship. If nobody can any more, move their coverage out of the "
+            "books too: without it the hours are missing like any other."
+        )
+        yield BooksFinding(Level.FAIL, "entries", hostname, message, remedy)
 
 
 def _left_over(rows: Mapping[LakeFile, list[Row]]) -> Iterator[BooksFinding]:

@@ -2,14 +2,15 @@
 
 Expected are the nodes that are known: those with files in the month before are expected from the month's first hour,
 others from their first hour in it; until they are retired, or until now. An hour without any row is missing and listed;
-its devices count as expected and not covered.
+its devices count as expected and not covered. So is an hour of which there is coverage and the energy did not come:
+what was read of it is not in the books.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -47,21 +48,24 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """What coverage files say, by hostname. ``doubles``: how many hours two ledgers of one hostname have."""
+    """What coverage files say, by hostname. ``doubles``: how many hours two ledgers of one hostname have. ``lost``:
+    hours that they tell of and of which no energy came; they are in nothing else of this."""
 
     parts: tuple[Part, ...]
     gaps_ms: Mapping[str, tuple[tuple[str, int], ...]]
     hours: Mapping[str, tuple[int, ...]]
     doubles: Mapping[str, int]
+    lost: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 #: Hours as a string of 0 and 1: one pass and few groups, where rows of hours would be millions.
 _PRESENCE = """
 CREATE OR REPLACE TEMP TABLE presence AS
-SELECT hostname, coalesce(site, '') AS site, component, state, sum(duration_ms) AS ms,
+SELECT hostname, coalesce(site, '') AS site, component, state, {came} AS came, sum(duration_ms) AS ms,
        bitstring_agg(((hour_s - $1) // 3600)::INTEGER, 0, $2)::VARCHAR AS hours
-FROM {files} WHERE hour_s >= $3 AND hour_s < $4 GROUP BY ALL
+FROM {files} lake {without} WHERE hour_s >= $3 AND hour_s < $4 GROUP BY ALL
 """
+_WITHOUT = "LEFT JOIN without_entries ON hour_s = at_s AND hostname = host AND starts_with(ledger, digits)"
 _PACKAGES = """
 CREATE OR REPLACE TEMP TABLE packages AS
 SELECT hostname, ledger, max(devices) AS count
@@ -79,18 +83,28 @@ GROUP BY ALL ORDER BY ALL
 
 
 def read_presence(
-    query: MonthQuery, files: Sequence[LakeFile], paths: Sequence[Path], period: Period, *, by_packages: bool = True
+    query: MonthQuery,
+    files: Sequence[LakeFile],
+    paths: Sequence[Path],
+    period: Period,
+    *,
+    lost: Mapping[tuple[str, str], Sequence[int]] | None = None,
+    by_packages: bool = True,
 ) -> Presence:
-    """From the coverage files of a period. ``by_packages``: also make the table ``packages`` (CPU packages of each
-    node). Raises BooksDamaged."""
+    """From the coverage files of a period. ``lost``: hours whose energy did not come (``names.without_entries``).
+    ``by_packages``: also make the table ``packages`` (CPU packages of each node). Raises BooksDamaged."""
     between = [period.start_s, period.end_s]
     hours = hours_of(period)
     parts: dict[tuple[str, str, str], list[int]] = {}
     gaps: dict[str, dict[str, int]] = {}
     there: dict[str, int] = {}
-    query.scan(_PRESENCE, [hours.start, len(hours) - 1, *between], "coverage", paths)
-    found = query.execute("SELECT * FROM presence ORDER BY hostname, site, component, state").fetchall()
-    for hostname, site, component, state, ms, bits in found:
+    told: dict[str, int] = {}
+    query.scan(_presence(query, lost or {}), [hours.start, len(hours) - 1, *between], "coverage", paths)
+    found = query.execute("SELECT * FROM presence ORDER BY hostname, site, component, state, came").fetchall()
+    for hostname, site, component, state, came, ms, bits in found:
+        told[hostname] = told.get(hostname, 0) | int(bits, 2)
+        if not came:
+            continue
         part = parts.setdefault((hostname, site, component), [0, 0])
         part[0] += ms if state == COVERED else 0
         part[1] += ms
@@ -103,9 +117,21 @@ def read_presence(
     return Presence(
         tuple(Part(*key, *ms) for key, ms in parts.items()),
         {hostname: tuple(sorted(states.items())) for hostname, states in gaps.items()},
-        {hostname: _hours(bits, hours) for hostname, bits in there.items()},
+        {host: _hours(bits, hours) for host, bits in there.items()},
         _doubles(query, files, paths, between),
+        {host: _hours(alone, hours) for host, bits in told.items() if (alone := bits & ~there.get(host, 0))},
     )
+
+
+def _presence(query: MonthQuery, lost: Mapping[tuple[str, str], Sequence[int]]) -> str:
+    """The hours that are lost are told apart where there are any: as a rule there are none, and a join takes time."""
+    if not lost:
+        return _PRESENCE.replace("{came}", "true").replace("{without}", "")
+    rows = [(at_s, *whose) for whose, hours_s in lost.items() for at_s in hours_s]
+    query.execute("CREATE OR REPLACE TEMP TABLE without_entries (at_s BIGINT, host VARCHAR, digits VARCHAR)")
+    given = "SELECT unnest(?::BIGINT[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[])"
+    query.execute(f"INSERT INTO without_entries {given}", [list(column) for column in zip(*rows, strict=True)])
+    return _PRESENCE.replace("{came}", "at_s IS NULL").replace("{without}", _WITHOUT)
 
 
 def _hours(bits: int, hours: range) -> tuple[int, ...]:

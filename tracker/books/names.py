@@ -110,6 +110,37 @@ def day_prefix(kind: str, date: str) -> str:
     return f"{kind}/month={date[:7]}/day={date[8:]}/"
 
 
+def without_entries(coverage: Iterable[LakeFile], entries: Iterable[LakeFile]) -> dict[tuple[str, str], list[int]]:
+    """Starts of the hours of which files of coverage are there and none of entries, by (hostname, ledger). Every span
+    is shipped in a file of each kind, if need be an empty one: the energy of such an hour is on its way or was lost."""
+    have, found = _hours(entries), dict[tuple[str, str], list[int]]()
+    for (hostname, ledger, date), hours in sorted(_hours(coverage).items()):
+        lacking = hours & ~have.get((hostname, ledger, date), 0)
+        if lacking:
+            hours_s = (day_start_s(date) + hour * HOUR_S for hour in range(DAY_H) if lacking >> hour & 1)
+            found.setdefault((hostname, ledger), []).extend(hours_s)
+    return found
+
+
+def shipped_until_s(coverage: Iterable[LakeFile], entries: Iterable[LakeFile]) -> dict[str, int]:
+    """The end of the last hour of each hostname that files of both kinds have."""
+    have, found = _hours(entries), dict[str, int]()
+    for (hostname, ledger, date), hours in _hours(coverage).items():
+        both = hours & have.get((hostname, ledger, date), 0)
+        if both:
+            found[hostname] = max(found.get(hostname, 0), day_start_s(date) + both.bit_length() * HOUR_S)
+    return found
+
+
+def _hours(files: Iterable[LakeFile]) -> dict[tuple[str, str, str], int]:
+    """By hostname, ledger and date, a bit for each hour: names are very many and hours are more."""
+    found: dict[tuple[str, str, str], int] = {}
+    for file in files:
+        key = (file.hostname, file.ledger, file.date)
+        found[key] = found.get(key, 0) | (1 << file.to_h) - (1 << file.from_h)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """The files to read, and those that contradict others about the same hours of the same ledger."""

@@ -3,8 +3,9 @@ completed by the next one.
 
 A day that is over becomes one file of each kind. Hours of a day that goes on become pieces, one a run; the day file
 takes their place once it is there and has all of their rows. Coverage and emissions go before entries, so that no
-energy is in the books without its coverage. What was shipped stays: if the ledger says something else about the same
-hours now, that is kept under ``conflicts/`` and told, and nothing in the books changes.
+energy is in the books without its coverage; until they are there too, their hours are missing for every reader
+(``names.without_entries``). What was shipped stays: if the ledger says something else about the same hours now, that is
+kept under ``conflicts/`` and told, and nothing in the books changes.
 """
 
 from __future__ import annotations

@@ -171,8 +171,9 @@ def _covered(
     """Who was there, and hours that two ledgers of one hostname have."""
     period = asked.period
     paths = local(store, files.coverage)
-    presence = read_presence(query, files.coverage, paths, period, by_packages=has_host_figure(config))
-    gone = [file for host, file in sorted(files.before.items()) if host not in presence.hours]
+    packages = has_host_figure(config)
+    presence = read_presence(query, files.coverage, paths, period, lost=files.lost, by_packages=packages)
+    gone = files.last_of_absent(presence)
     seen = last_sites(query, local(store, gone)) if gone else {}
     clock = zone_of(period.timezone)
     expected = expected_nodes(files, presence, seen, period, asked.as_of_s, config.books.retired, clock)

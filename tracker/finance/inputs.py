@@ -14,7 +14,7 @@ import msgspec
 
 from tracker.books.coverage import Expected, Presence
 from tracker.books.interface import BookStore, BooksUnavailable
-from tracker.books.names import LakeFile, parse_name, prefixes, select
+from tracker.books.names import LakeFile, parse_name, prefixes, select, without_entries
 from tracker.books.sites import FOLDER
 from tracker.config.pue import midnight_s
 from tracker.core.hours import HOUR_S
@@ -28,12 +28,21 @@ _CHUNK = 1 << 20
 @dataclass(frozen=True, slots=True)
 class MonthFiles:
     """``before``: the last coverage file of each node that has some in the month before. ``conflicts``: pairs of files
-    that contradict each other; the first of each is read."""
+    that contradict each other; the first of each is read. ``lost``: hours with coverage whose energy did not come."""
 
     entries: tuple[LakeFile, ...]
     coverage: tuple[LakeFile, ...]
     before: Mapping[str, LakeFile]
     conflicts: tuple[tuple[LakeFile, LakeFile], ...]
+    lost: Mapping[tuple[str, str], Sequence[int]]
+
+    def last_of_absent(self, presence: Presence) -> list[LakeFile]:
+        """By hostname, the last coverage file of each node of which no hour is there."""
+        last = dict(self.before)
+        for file in sorted(self.coverage, key=lambda each: each.end_s):
+            if file.hostname in presence.lost:
+                last[file.hostname] = file
+        return [file for host, file in sorted(last.items()) if host not in presence.hours]
 
 
 def find_files(store: BookStore, period: Period) -> MonthFiles:
@@ -47,7 +56,8 @@ def find_files(store: BookStore, period: Period) -> MonthFiles:
         if file is not None and file.start_s < period.start_s:
             last = before.get(file.hostname)
             before[file.hostname] = file if last is None or last.end_s < file.end_s else last
-    return MonthFiles(entries.files, coverage.files, before, (*entries.conflicts, *coverage.conflicts))
+    lost = without_entries(coverage.files, entries.files)
+    return MonthFiles(entries.files, coverage.files, before, (*entries.conflicts, *coverage.conflicts), lost)
 
 
 def _listed(store: BookStore, kind: str, start_s: int, end_s: int) -> Iterable[LakeFile]:
@@ -82,8 +92,8 @@ def expected_nodes(
     hours = hours_of(period)
     over_s = min(hours.stop, as_of_s // HOUR_S * HOUR_S)
     found = []
-    for hostname in sorted({*files.before, *presence.hours}):
-        own = presence.hours.get(hostname, ())
+    for hostname in sorted({*files.before, *presence.hours, *presence.lost}):
+        own = sorted({*presence.hours.get(hostname, ()), *presence.lost.get(hostname, ())})
         start_s = hours.start if hostname in files.before else own[0]
         until = retired.get(hostname)
         end_s = over_s if until is None else min(over_s, midnight_s(until, zone))
