@@ -46,6 +46,37 @@ def sums(draw: st.DrawFn) -> Sums:
     )
 
 
+@st.composite
+def small_sums(draw: st.DrawFn) -> Sums:
+    """Fractions of a watt-hour, often of one kind alone: where rounding has the least room."""
+    kinds = [draw(st.just(0) | st.integers(0, 2 * WH)) for _ in range(3)]
+    it_uj, pue_permille = sum(kinds), draw(st.just(1000) | st.integers(1000, 2000))
+    facility_nj, known = it_uj * pue_permille, draw(st.booleans())
+    weighed = facility_nj * draw(st.integers(0, 10**12)) if known else None
+    return Sums(
+        it_uj=it_uj,
+        facility_nj=facility_nj,
+        measured_uj=kinds[0],
+        simulated_uj=kinds[1],
+        idle_uj=draw(st.sampled_from((0, it_uj)) | st.integers(0, it_uj)),
+        held_ms=draw(st.just(0) | st.integers(0, 10**4)),
+        annual=weighed,
+        hourly=weighed,
+        market=0,
+        upstream=None,
+        cost=weighed,
+        embodied=0,
+        annual_unknown_nj=0 if known else facility_nj,
+        hourly_unknown_nj=0 if known else facility_nj,
+        market_unknown_nj=0,
+        upstream_unknown_nj=facility_nj,
+        cost_unknown_nj=0 if known else facility_nj,
+        embodied_unknown_ms=0,
+        annual_estimated_nj=0,
+        hourly_estimated_nj=0,
+    )
+
+
 def _foots(rows: list[Amounts], total: Amounts) -> None:
     for name in COLUMNS:
         known = [value for row in rows if (value := getattr(row, name)) is not None]
@@ -54,19 +85,63 @@ def _foots(rows: list[Amounts], total: Amounts) -> None:
         assert (of_total is None) == (not known) or not rows, name
 
 
-@given(st.lists(sums(), max_size=12), st.sampled_from(["annual", "hourly"]))
+def _is_within_its_bounds(of: Amounts) -> None:
+    """No printed difference of two columns is below zero."""
+    assert of.energy_overhead_wh >= 0
+    assert of.modelled_wh >= 0
+    assert 0 <= of.idle_wh <= of.energy_it_wh
+    assert 0 <= of.unweighed_wh <= of.energy_facility_wh
+
+
+#: What is printed -> what it is printed of.
+PRINTED_OF = {
+    "energy_it_wh": "it_uj",
+    "energy_facility_wh": "facility_nj",
+    "energy_overhead_wh": "overhead_nj",
+    "measured_wh": "measured_uj",
+    "simulated_wh": "simulated_uj",
+    "modelled_wh": "modelled_uj",
+    "idle_wh": "idle_uj",
+    "device_mh": "held_ms",
+    "location_annual_g": "annual",
+    "location_hourly_g": "hourly",
+    "market_g": "market",
+    "upstream_g": "upstream",
+    "embodied_g": "embodied",
+    "cost_hundredths": "cost",
+}
+
+
+@given(st.lists(sums() | small_sums(), max_size=12), st.sampled_from(["annual", "hourly"]))
 def test_every_total_is_the_sum_of_its_rows(parts: list[Sums], method: str) -> None:
     printed = print_columns(parts, method)
     _foots(printed.rows, printed.total)
     for row in (*printed.rows, printed.total):
-        assert row.energy_overhead_wh >= 0
-        assert row.modelled_wh >= 0
-        assert 0 <= row.idle_wh <= row.energy_it_wh
-        assert 0 <= row.unweighed_wh <= row.energy_facility_wh
+        _is_within_its_bounds(row)
         assert row.location_g == (row.location_annual_g if method == "annual" else row.location_hourly_g)
     for row, exact in zip(printed.rows, parts, strict=True):
         if getattr(exact, method) is None:
             assert (row.location_g, row.unweighed_wh) == (None, row.energy_facility_wh), "not known is never 0"
+
+
+@given(st.lists(sums() | small_sums(), max_size=12), st.sampled_from(["annual", "hourly"]))
+def test_nothing_is_printed_where_nothing_is(parts: list[Sums], method: str) -> None:
+    """Energy that is wholly modelled never shows as measured, nor the other way round; all that has a factor shows none
+    that has not; a PUE of 1 has no overhead."""
+    for row, exact in zip(print_columns(parts, method).rows, parts, strict=True):
+        for amount, of in {**PRINTED_OF, "unweighed_wh": f"{method}_unknown_nj"}.items():
+            assert getattr(exact, of) != 0 or getattr(row, amount) == 0, amount
+
+
+@given(st.lists(sums() | small_sums(), min_size=1, max_size=12), st.sampled_from(["annual", "hourly"]))
+def test_what_energy_is_made_of_is_printed_within_a_unit(parts: list[Sums], method: str) -> None:
+    """IT energy is the sum of three of them and facility energy of four, so that rows foot across."""
+    printed = print_columns(parts, method)
+    for row, exact in zip((*printed.rows, printed.total), (*parts, added(parts)), strict=True):
+        for amount, of in PRINTED_OF.items():
+            if amount in {"measured_wh", "simulated_wh", "modelled_wh"}:
+                assert abs(Fraction(getattr(exact, of), WH) - getattr(row, amount)) < 1
+        assert abs(Fraction(exact.overhead_nj, FACILITY_WH) - row.energy_overhead_wh) <= 1
 
 
 @given(st.lists(sums(), min_size=1, max_size=12))
@@ -78,13 +153,57 @@ def test_totals_are_rounded_once_from_the_exact_sum(parts: list[Sums]) -> None:
         assert abs(Fraction(exact.annual, G) - (total.location_annual_g or 0)) <= Fraction(1, 2)
 
 
-@given(st.lists(sums(), min_size=1, max_size=8))
-def test_days_foot_to_the_same_total_as_rows(parts: list[Sums]) -> None:
-    """The same energy cut otherwise: each part's halves are two days."""
-    total = print_columns(parts, "annual").total
-    days = print_columns(parts[::-1], "annual", total)
-    assert days.total == total
-    _foots(days.rows, total)
+@given(st.lists(st.lists(sums() | small_sums(), min_size=3, max_size=3), min_size=1, max_size=6))
+def test_days_and_rows_foot_to_the_one_printed_total(month: list[list[Sums]]) -> None:
+    """The same energy cut twice: each line is a row, each column a day, and some of both have no factor at all."""
+    rows, days = [added(row) for row in month], [added(day) for day in zip(*month, strict=True)]
+    by_row = print_columns(rows, "annual")
+    by_day = print_columns(days, "annual", by_row.total)
+    assert by_day.total == by_row.total
+    for printed in (by_row, by_day):
+        _foots(printed.rows, by_row.total)
+        for each in printed.rows:
+            _is_within_its_bounds(each)
+    for day, exact in zip(by_day.rows, days, strict=True):
+        for amount, of in PRINTED_OF.items():
+            assert getattr(exact, of) != 0 or getattr(day, amount) == 0 or amount == "idle_wh", amount
+
+
+def test_a_day_without_any_factor_does_not_move_a_total_that_is_printed() -> None:
+    """Germany has no factor on two days, France has one on the third, and half watt-hours are everywhere."""
+    unknown, known = no_factor(1000.6), with_factor(1000.3)
+    by_row = print_columns([added([unknown, unknown]), known], "annual")
+    by_day = print_columns([unknown, unknown, known], "annual", by_row.total)
+    assert [row.unweighed_wh for row in by_row.rows] == [2001, 0]
+    assert sum(day.unweighed_wh for day in by_day.rows) == by_row.total.unweighed_wh == 2001
+    assert by_day.rows[2].unweighed_wh == 0
+
+
+def test_energy_that_no_sensor_measured_is_never_printed_as_measured() -> None:
+    """Of three rows the modelled one has the largest remainder of IT energy."""
+    printed = print_columns([with_factor(0.4), with_factor(0.4), replace(with_factor(0.45), measured_uj=0)], "annual")
+    assert [(row.measured_wh, row.modelled_wh) for row in printed.rows] == [(1, 0), (0, 0), (0, 0)]
+    assert (printed.total.measured_wh, printed.total.modelled_wh, printed.total.energy_it_wh) == (1, 0, 1)
+
+
+def with_factor(wh: float) -> Sums:
+    """All measured, at 100 g/kWh and a PUE of 1.0."""
+    it_uj = round(wh * WH)
+    return replace(
+        ONE_KWH,
+        it_uj=it_uj,
+        facility_nj=it_uj * 1000,
+        measured_uj=it_uj,
+        idle_uj=0,
+        annual=it_uj * 1000 * 100 * 10**9,
+        hourly_unknown_nj=it_uj * 1000,
+        upstream_unknown_nj=it_uj * 1000,
+    )
+
+
+def no_factor(wh: float) -> Sums:
+    of = with_factor(wh)
+    return replace(of, annual=None, annual_unknown_nj=of.facility_nj)
 
 
 def _row(key: tuple[str, ...], of: Sums, *, remainder: bool = False, scope: str = "2") -> RowSums:
@@ -200,9 +319,19 @@ def test_idle_energy_cannot_be_handed_to_nobody() -> None:
         allocate_idle("2026-10", ("site",), ())
 
 
-@given(st.lists(st.tuples(st.sampled_from(["__idle__", "__system__", "a", "b", "c"]), sums()), max_size=10))
+@given(
+    st.lists(st.tuples(st.sampled_from(["__idle__", "__system__", "a", "b", "c"]), sums() | small_sums()), max_size=10)
+)
 def test_allocation_rows_net_to_zero_in_every_column(parts: list[tuple[str, Sums]]) -> None:
+    """And what nobody handed on, nobody gets: no measured energy out of modelled."""
     rows = lines_of("2026-10", [_row((team, "par1"), of) for team, of in parts], "annual", lambda _: None)[0]
     added_rows = allocate_idle("2026-10", ("team", "site"), rows)
-    for name in COLUMNS:
-        assert sum(getattr(line.amounts, name) or 0 for line in added_rows) == 0, name
+    for name in (*COLUMNS, "modelled_wh", "energy_overhead_wh"):
+        values = [getattr(line.amounts, name) or 0 for line in added_rows]
+        assert sum(values) == 0, name
+        assert any(value < 0 for value in values) or not any(values), name
+    for line in added_rows:
+        if not line.key[0].startswith("__"):
+            assert all(
+                (getattr(line.amounts, name) or 0) >= 0 for name in (*COLUMNS, "modelled_wh", "energy_overhead_wh")
+            )

@@ -17,6 +17,7 @@ from tracker.books.factorfiles import record_factors
 from tracker.books.folder import FolderStore
 from tracker.books.interface import BooksDamaged, BookStore
 from tracker.books.names import day_start_s
+from tracker.books.trace import SUMS_OF_PRINTED
 from tracker.config import Config
 from tracker.config.books import BooksTariff
 from tracker.config.schema import Embodied
@@ -102,6 +103,9 @@ def test_every_row_is_printed_as_its_trace_calculates(store: BookStore) -> None:
         for one in found.rounding:
             assert one.exact == one.whole * one.column.denominator + one.remainder
             assert one.printed == one.whole + one.step == getattr(line.amounts, one.column.amount)
+        printed = {one.column.amount: one.printed for one in found.rounding}
+        for amount, parts in SUMS_OF_PRINTED.items():
+            assert printed[amount] == sum(printed[part] for part in parts)
 
 
 def test_of_a_column_the_largest_remainders_got_one_more(store: BookStore) -> None:

@@ -69,9 +69,35 @@ def test_days_add_up_to_the_total_of_the_rows(exact: list[int], denominator: int
     assert total == wanted == sum(days)
 
 
+@given(st.lists(st.tuples(st.integers(0, 500), st.integers(0, 9)), min_size=1, max_size=12), st.data())
+def test_whatever_the_bounds_and_the_total_are_the_rows_are_the_total(
+    lines: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    exact, most = [line[0] for line in lines], [line[1] for line in lines]
+    least = [data.draw(st.integers(0, each)) for each in most]
+    wanted = data.draw(st.none() | st.integers(0, sum(most)))
+    total, rows = foot(exact, 100, total=wanted, at_least=least, at_most=most)
+    assert sum(rows) == total
+    assert wanted in (None, total)
+    assert all(0 <= row <= bound for row, bound in zip(rows, most, strict=True))
+    if wanted is None:
+        assert all(row >= bound for row, bound in zip(rows, least, strict=True))
+        assert all(row == bound for row, bound, value in zip(rows, least, exact, strict=True) if value == 0)
+
+
 def test_bounds_that_leave_no_room_move_the_total() -> None:
-    assert foot([16, 16], 10, total=3, at_most=[1, 1]) == (2, [1, 1])
-    assert foot([4, 4], 10, total=0, at_least=[1, 1]) == (2, [1, 1])
+    assert foot([16, 16], 10, at_most=[1, 1]) == (2, [1, 1])
+    assert foot([4, 4], 10, at_least=[1, 1]) == (2, [1, 1])
+    assert foot([0, 14, 6], 10, at_most=[9, 1, 0]) == (1, [0, 1, 0]), "what is nothing takes nothing up"
+
+
+def test_a_total_that_is_printed_already_is_never_moved() -> None:
+    """Lower bounds give way to it, and at the last what would print nothing; the upper bounds hold."""
+    assert foot([16, 16, 8], 10, total=2, at_least=[2, 2, 0], at_most=[2, 2, 2]) == (2, [1, 1, 0])
+    assert foot([0, 16], 10, total=3, at_least=[0, 0], at_most=[9, 2]) == (3, [1, 2])
+    assert foot([3, 3], 10, total=0, at_least=[0, 0], at_most=[1, 1]) == (0, [0, 0])
+    with pytest.raises(ValueError, match="cannot add up"):
+        foot([16, 16], 10, total=3, at_most=[1, 1])
 
 
 def test_a_total_without_any_row_cannot_be_met() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from typing import Any
 
 from tracker.books.dimensions import REMAINDERS
 from tracker.books.rows import row_id
@@ -20,7 +21,9 @@ _PAYERS = ("cost_centre", "team", "project")
 #: Where energy is: it is handed on within these, never across.
 _WHERE = ("entity", "site", "grid_zone", "component", "control", "cluster", "hostname")
 _NAMES = frozenset(f"__{kind}__" for kind in REMAINDERS)
-_COLUMNS = tuple(field.name for field in fields(Amounts))
+#: Shared out each by itself; IT and facility energy are sums of some of them, as in every other row.
+_SUMMED = frozenset({"energy_it_wh", "energy_facility_wh"})
+_SHARED = ("modelled_wh", "energy_overhead_wh", *(f.name for f in fields(Amounts) if f.name not in _SUMMED))
 
 
 def allocate_idle(month: str, group_by: Sequence[str], rows: Sequence[Line]) -> tuple[Line, ...]:
@@ -44,9 +47,9 @@ def _handed_on(month: str, remainders: Sequence[Line], working: Sequence[Line]) 
     if not remainders or not any(weights):
         return
     for row in remainders:
-        yield _line(month, row, {name: _negative(getattr(row.amounts, name)) for name in _COLUMNS})
+        yield _line(month, row, {name: _negative(getattr(row.amounts, name)) for name in _SHARED})
     shares: list[dict[str, int | None]] = [{} for _ in working]
-    for name in _COLUMNS:
+    for name in _SHARED:
         values = [getattr(row.amounts, name) for row in remainders]
         known = [value for value in values if value is not None]
         parts: Sequence[int | None] = apportion(sum(known), weights) if known else [None] * len(weights)
@@ -61,11 +64,13 @@ def _negative(value: int | None) -> int | None:
     return None if value is None else -value
 
 
-def _line(month: str, row: Line, amounts: Mapping[str, int | None]) -> Line:
+def _line(month: str, row: Line, shared: Mapping[str, int | None]) -> Line:
+    amounts: dict[str, Any] = dict(shared)
+    it_wh = amounts.pop("modelled_wh") + amounts["measured_wh"] + amounts["simulated_wh"]
     return replace(
         row,
         row_id=row_id(month, row.key, row.scope, row.category, ALLOCATION),
-        amounts=Amounts(**amounts),  # type: ignore[arg-type]  # None only where the row has None
+        amounts=Amounts(energy_it_wh=it_wh, energy_facility_wh=it_wh + amounts.pop("energy_overhead_wh"), **amounts),
         ratios=Ratios(None, None, None),
         kind=ALLOCATION,
     )

@@ -61,22 +61,33 @@ Column = tuple[Any, list[Any]]
 
 
 def _energies(column: _Columns, nothing_known: Sequence[bool], method: str) -> dict[str, Column]:
-    """Bounded by one another, so that no difference of printed columns is negative."""
-    it = column.whole("energy_it_wh", "it_uj", WH)
-    facility = column.whole("energy_facility_wh", "facility_nj", FACILITY_WH, at_least=it[1])
-    measured = column.whole("measured_wh", "measured_uj", WH, at_most=it[1])
-    unmeasured = [all_of - part for all_of, part in zip(it[1], measured[1], strict=True)]
+    """IT energy is printed as the sum of what it is printed to be made of, and facility energy as IT energy with the
+    overhead: so rows foot across, and what there is nothing of is 0 in rows and in days alike, under the same totals.
+    ``idle_wh`` and ``unweighed_wh`` cut across them, and are bounded by them."""
+    (measured_wh, simulated_wh, modelled_wh), overhead_wh = column.parts()
+    measured = column.whole("measured_uj", WH, measured_wh)
+    simulated = column.whole("simulated_uj", WH, simulated_wh)
+    modelled = column.whole("modelled_uj", WH, modelled_wh)
+    it = _plus(_plus(measured, simulated), modelled)
+    facility = _plus(it, column.whole("overhead_nj", FACILITY_WH, overhead_wh))
+    none = [0] * len(nothing_known)
     least = [wh if unknown else 0 for wh, unknown in zip(facility[1], nothing_known, strict=True)]
-    unweighed = column.whole("unweighed_wh", f"{method}_unknown_nj", FACILITY_WH, at_least=least, at_most=facility[1])
+    idle_wh, unweighed_wh = column.printed("idle_wh"), column.printed("unweighed_wh")
     return {
         "energy_it_wh": it,
         "energy_facility_wh": facility,
         "measured_wh": measured,
-        "simulated_wh": column.whole("simulated_wh", "simulated_uj", WH, at_most=unmeasured),
-        "idle_wh": column.whole("idle_wh", "idle_uj", WH, at_most=it[1]),
-        "device_mh": column.whole("device_mh", "held_ms", DEVICE_MH),
-        "unweighed_wh": unweighed,
+        "simulated_wh": simulated,
+        "idle_wh": column.whole("idle_uj", WH, idle_wh, at_least=none, at_most=it[1]),
+        "device_mh": column.whole("held_ms", DEVICE_MH, column.printed("device_mh")),
+        "unweighed_wh": column.whole(
+            f"{method}_unknown_nj", FACILITY_WH, unweighed_wh, at_least=least, at_most=facility[1]
+        ),
     }
+
+
+def _plus(one: Column, other: Column) -> Column:
+    return one[0] + other[0], [a + b for a, b in zip(one[1], other[1], strict=True)]
 
 
 def _emissions(column: _Columns) -> dict[str, Column]:
@@ -96,28 +107,41 @@ class _Columns:
     def __init__(self, sums: Sequence[Sums], total: Amounts | None) -> None:
         self._sums, self._total = sums, total
 
+    def printed(self, name: str) -> int | None:
+        """The total of a column, where it is printed already."""
+        value: int | None = None if self._total is None else getattr(self._total, name)
+        return value
+
+    def parts(self) -> tuple[list[int], int]:
+        """Totals of measured, simulated and modelled energy, which add up to that of IT energy, and of the overhead."""
+        if self._total is not None:
+            of = self._total
+            return [of.measured_wh, of.simulated_wh, of.modelled_wh], of.energy_overhead_wh
+        names = ("measured_uj", "simulated_uj", "modelled_uj")
+        it_wh, parts = foot([sum(getattr(each, name) for each in self._sums) for name in names], WH)
+        facility_wh = half_even(sum(each.facility_nj for each in self._sums), FACILITY_WH)
+        return parts, facility_wh - it_wh
+
     def whole(
         self,
-        name: str,
         of: str,
         denominator: int,
+        total: int | None,
         *,
         at_least: Sequence[int] | None = None,
         at_most: Sequence[int] | None = None,
-    ) -> tuple[int, list[int]]:
+    ) -> Column:
         """A column that is always known."""
         exact = [getattr(each, of) for each in self._sums]
-        printed: int | None = None if self._total is None else getattr(self._total, name)
-        return foot(exact, denominator, total=printed, at_least=at_least, at_most=at_most)
+        return foot(exact, denominator, total=total, at_least=at_least, at_most=at_most)
 
-    def known(self, name: str, of: str, denominator: int) -> tuple[int | None, list[int | None]]:
+    def known(self, name: str, of: str, denominator: int) -> Column:
         """A column that may be unknown, in a row or altogether."""
         values: list[int | None] = [getattr(each, of) for each in self._sums]
         exact = [value for value in values if value is not None]
         if not exact:
             return None, [None] * len(values)
-        printed: int | None = None if self._total is None else getattr(self._total, name)
-        total, parts = foot(exact, denominator, total=printed)
+        total, parts = foot(exact, denominator, total=self.printed(name))
         left = iter(parts)
         return total, [None if value is None else next(left) for value in values]
 

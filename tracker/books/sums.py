@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from tracker.core.accounting import PERMILLE
+
 
 @dataclass(frozen=True, slots=True)
 class Sums:
@@ -30,6 +32,15 @@ class Sums:
     embodied_unknown_ms: int
     annual_estimated_nj: int
     hourly_estimated_nj: int
+
+    @property
+    def modelled_uj(self) -> int:
+        return self.it_uj - self.measured_uj - self.simulated_uj
+
+    @property
+    def overhead_nj(self) -> int:
+        """What the building adds, as ``FACILITY_WH`` counts it."""
+        return self.facility_nj - self.it_uj * PERMILLE
 
 
 @dataclass(frozen=True, slots=True)

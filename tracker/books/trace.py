@@ -35,7 +35,9 @@ COLUMNS = (
     Column("energy_it_wh", "it_uj", WH, "Wh", "energy_uj"),
     Column("energy_facility_wh", "facility_nj", FACILITY_WH, "Wh", "energy_uj x pue_permille"),
     Column("measured_wh", "measured_uj", WH, "Wh", "energy_uj that a sensor measured"),
+    Column("modelled_wh", "modelled_uj", WH, "Wh", "energy_uj that was modelled"),
     Column("simulated_wh", "simulated_uj", WH, "Wh", "energy_uj of simulated nodes"),
+    Column("energy_overhead_wh", "overhead_nj", FACILITY_WH, "Wh", "energy_uj x (pue_permille - 1000)"),
     Column("idle_wh", "idle_uj", WH, "Wh", "idle_uj"),
     Column("device_mh", "held_ms", DEVICE_MH, "device-mh", "held_ms"),
     Column("location_annual_g", "annual", G, "g", "energy_uj x pue_permille x ng_per_kwh"),
@@ -47,11 +49,19 @@ COLUMNS = (
 )
 
 
+#: Columns that are sums of printed columns, and of which.
+SUMS_OF_PRINTED = {
+    "energy_it_wh": ("measured_wh", "modelled_wh", "simulated_wh"),
+    "energy_facility_wh": ("energy_it_wh", "energy_overhead_wh"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Rounded:
     """A printed amount: ``exact`` / ``denominator`` = ``whole`` + ``remainder`` / ``denominator``, and ``printed`` =
     ``whole`` + ``step``. Of the column's ``rows``, ``left`` got one more, those of the largest remainders; this row is
-    number ``rank`` among them (1: the largest). ``step`` is 0 or 1, except where a column beside this one bounds it."""
+    number ``rank`` among them (1: the largest). ``step`` is 0 or 1, except where a column beside this one bounds it,
+    and in the columns that are printed as the sum of others (``SUMS_OF_PRINTED``)."""
 
     column: Column
     exact: int

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import click
 
 from tracker.books.finding import ranges, some, utc
-from tracker.books.trace import EntrySum, Product, Rounded
+from tracker.books.trace import SUMS_OF_PRINTED, EntrySum, Product, Rounded
 from tracker.cli import layout
 from tracker.core.weights import EMBODIED_G, HUNDREDTH, G
 from tracker.finance.trace import Basis, RowTrace
@@ -72,6 +72,8 @@ def _rounding(rounding: Sequence[Rounded]) -> Iterator[str]:
 
 
 def _step(one: Rounded) -> str:
+    if one.column.amount in SUMS_OF_PRINTED:
+        return f"{one.step:+}: printed as {' + '.join(SUMS_OF_PRINTED[one.column.amount])}"
     if one.rows == 1 and one.step in (0, 1):
         return f"+{one.step}: the only row is rounded to the nearest, half to even"
     if one.left == one.step == 0:
@@ -80,7 +82,7 @@ def _step(one: Rounded) -> str:
         return (
             f"+{one.step}: the {one.left} largest remainders of {one.rows} rows get 1 more; this is number {one.rank}"
         )
-    return f"{one.step:+}: a column beside this one bounds it (facility >= IT, measured <= IT)"
+    return f"{one.step:+}: a column beside this one bounds it (idle <= IT)"
 
 
 def _basis(basis: Basis, found: RowTrace, shown: int | None) -> Iterator[str]:

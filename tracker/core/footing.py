@@ -8,6 +8,7 @@ then missing goes to the rows that lost most; of equal ones to the earlier. Give
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 
 def half_even(numerator: int, denominator: int) -> int:
@@ -26,33 +27,51 @@ def foot(
     at_most: Sequence[int] | None = None,
 ) -> tuple[int, list[int]]:
     """The printed total and rows of ``exact[i] / denominator``. Without bounds every row is within one unit of its
-    exact value.
+    exact value, and what is 0 is printed as 0.
 
-    ``total``: what the rows have to add up to, where it is printed already (days beside rows); None: the exact sum,
-    rounded half to even. ``at_least``, ``at_most``: bounds of each row from a column beside this one, so that a
-    difference of two printed columns is not negative where the exact one is not; the total is moved by what they
-    leave no room for, which is one unit where three rounded totals do not fit together.
+    ``at_least``, ``at_most``: bounds of each row from a column beside this one, so that a difference of two printed
+    columns is not negative where the exact one is not (for columns without values below zero).
+    ``total``: what the rows have to add up to, where it is printed already (days beside rows): ``at_least`` and the 0
+    of what is 0 give way to it as far as they must. None: the exact sum, rounded half to even, and moved by as much as
+    the bounds leave no room for.
+    Raises ValueError for a ``total`` above the sum of ``at_most``.
     """
-    target = half_even(sum(exact), denominator) if total is None else total
-    if at_least is not None:
-        target = max(target, sum(at_least))
-    if at_most is not None:
-        target = min(target, sum(at_most))
-    printed = [value // denominator for value in exact]
-    if at_least is not None:
-        printed = [max(value, least) for value, least in zip(printed, at_least, strict=True)]
-    if at_most is not None:
-        printed = [min(value, most) for value, most in zip(printed, at_most, strict=True)]
-    left = target - sum(printed)
-    step, bounds = (1, at_most) if left > 0 else (-1, at_least)
+    low: Sequence[float] = [-inf] * len(exact) if at_least is None else at_least
+    high: Sequence[float] = [inf] * len(exact) if at_most is None else at_most
+    low = [max(least, 0) if value == 0 else least for value, least in zip(exact, low, strict=True)]
+    high = [max(least, 0) if value == 0 else most for value, least, most in zip(exact, low, high, strict=True)]
+    if total is None:
+        rounded = half_even(sum(exact), denominator)
+        total = int(min(max(rounded, sum(low)), sum(high)))
+    printed = [int(min(max(v // denominator, a), b)) for v, a, b in zip(exact, low, high, strict=True)]
+    left = _spread(printed, exact, denominator, total - sum(printed), low, high)
+    if left:
+        low = [-inf if at_least is None else 0] * len(exact)
+        high = [inf] * len(exact) if at_most is None else at_most
+        left = _spread(printed, exact, denominator, left, low, high)
+    if left:
+        raise ValueError("rows cannot add up to this total within their bounds")
+    return total, printed
+
+
+def _spread(
+    printed: list[int],
+    exact: Sequence[int],
+    denominator: int,
+    left: int,
+    low: Sequence[float],
+    high: Sequence[float],
+) -> int:
+    """Give ``left`` units to rows (or take them), to those that lost most first; returns what nobody has room for."""
+    step, bounds = (1, high) if left > 0 else (-1, low)
     while left:
-        movable = [i for i, value in enumerate(printed) if bounds is None or step * (bounds[i] - value) > 0]
+        movable = [i for i, value in enumerate(printed) if step * (bounds[i] - value) > 0]
         if not movable:
-            raise ValueError("rows cannot add up to this total within their bounds")
+            break
         # sorted() is stable: of equal rows the earlier one comes first
         movable.sort(key=lambda i: step * (printed[i] * denominator - exact[i]))
         moved = movable[: abs(left)]
         for i in moved:
             printed[i] += step
         left -= step * len(moved)
-    return target, printed
+    return left

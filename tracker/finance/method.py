@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from tracker import __version__
 from tracker.config import Config
 from tracker.core.boundary import SCOPE_2, Booked
 from tracker.core.statement import FactorUse, SiteUse
@@ -22,17 +21,19 @@ _NOT_DECIDING = ("url", "cache", "ship", "memory_mib", "csv_bom")
 
 def method_of(
     config: Config,
+    method: str,
     sites: Mapping[str, SiteBook],
     places: Sequence[SiteUse],
     factors: Iterable[FactorUse],
     notes: Iterable[str],
 ) -> tuple[Titled, ...]:
-    """``notes``: what is to be known of these very inputs (contradictions, damaged files)."""
+    """``method``: annual | hourly, which of the two is the location-based figure. ``notes``: what is to be known of these
+    very inputs (contradictions, damaged files)."""
     used = list(factors)
     texts = [
         ("Boundary", _BOUNDARY),
         ("Scopes", _scopes(sites)),
-        ("Location-based", _location(config.accounting.location_factor)),
+        ("Location-based", _location(method)),
         ("Market-based", _market(config)),
         ("Upstream", _upstream(config)),
         ("PUE", _pue(places)),
@@ -42,7 +43,7 @@ def method_of(
         ("Coverage", _COVERAGE),
         ("Rounding", _ROUNDING),
         ("Limits", _LIMITS),
-        ("Software", f"wattledger {__version__}, settings {config_sha256(config)[:16]}"),
+        ("Settings", f"Those that decide a statement have the checksum {config_sha256(config)[:16]}."),
     ]
     told = [*notes]
     return (*texts, *((("Notes", "\n".join(told)),) if told else ()))
@@ -53,7 +54,7 @@ def config_sha256(config: Config) -> str:
     said = msgspec.to_builtins({name: getattr(config, name) for name in _SECTIONS})
     for name in _NOT_DECIDING:
         said["books"].pop(name, None)
-    for name in ("token", "token_file", "providers", "poll"):
+    for name in ("token", "token_file", "providers", "poll", "ca_file", "cloud_metadata"):
         said["grid"].pop(name, None)
     said["accounting"]["instruments_file"] = _file_sha256(config.accounting.instruments_file)
     return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()
@@ -83,7 +84,8 @@ _IDLE = (
 )
 _ROUNDING = (
     "All sums are exact integers. Each column's total is rounded once, and its rows are rounded so that they add up to "
-    "it (largest remainder). Rates are integers: nanograms per kWh, PUE in thousandths, prices in millionths."
+    "it (largest remainder); what is 0 is printed as 0. IT energy is printed as measured + modelled + simulated, "
+    "facility energy as IT + overhead. Rates are integers: nanograms per kWh, PUE in thousandths, prices in millionths."
 )
 _LIMITS = (
     "Modelled energy is an estimate and has a column of its own. Hours with a reading gap are lower bounds. Yearly "
