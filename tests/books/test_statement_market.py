@@ -68,6 +68,15 @@ def test_a_years_certificate_gives_each_month_its_part_by_time() -> None:
     assert max(parts) - min(parts) <= 1
 
 
+def test_a_month_that_used_less_than_its_part_leaves_the_rest_unused() -> None:
+    """Twelve of a year, of which August used half of one: no claim of too much, and no export that is refused."""
+    year = _claim("go", "FR", valid_from_s=0, valid_to_s=12 * END_S, volume_uj=12 * KWH)
+    markets = allocate_markets({("FR", 0): KWH // 2}, (year,), REACH, 0, END_S)
+    assert markets.uncovered_uj == {("FR", 0): 0}
+    assert markets.unused_uj == {"go": KWH // 2}
+    assert _allocated({("FR", 0): 10}, _claim("go", "FR", volume_uj=4 * KWH)).unused_uj == {}
+
+
 def test_a_claim_of_more_than_was_used_is_refused_in_kilowatt_hours() -> None:
     with pytest.raises(UsageError, match=r"market FR claim 12\.000 kWh of this month, where 10\.000 kWh are uncovered"):
         _allocated({("FR", 0): 10}, _claim("go", "FR", volume_uj=12 * KWH))

@@ -3,12 +3,13 @@
 A claim of a market may cover every zone that lies in it (a national certificate covers its subregions). Finer markets
 come first, as they can go nowhere else; volumes come before suppliers' rates, which take whatever is left. A volume for
 a longer period gives each month its part by time: what October is given does not change with November's consumption.
+A month that used less than its part leaves the rest unused, and that is told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -43,6 +44,7 @@ class Markets:
 
     covered: Mapping[ZoneHour, tuple[Covered, ...]]
     uncovered_uj: Mapping[ZoneHour, int]
+    unused_uj: Mapping[str, int] = field(default_factory=dict)  # of parts of longer periods, by the instrument's key
 
     def rate(self, at: ZoneHour, residual_g_per_kwh: Fraction | None) -> Fraction | None:
         """Grams per kWh of what was used there; None: some of it has no rate."""
@@ -67,6 +69,7 @@ def allocate_markets(
     all of ``used_uj`` is. Raises UsageError for claims of more than was used."""
     left = dict(used_uj)
     covered: dict[ZoneHour, list[Covered]] = {}
+    unused_uj: dict[str, int] = {}
     inside: dict[str, list[str]] = {}
     for zone in sorted({zone for zone, _ in used_uj}):
         for market in reach.get(zone, ()):
@@ -77,8 +80,8 @@ def allocate_markets(
             own = [_part(one.instrument, start_s, end_s) for one in claims if one.market == market]
             ours = [one for one in own if one is not None and _is_rate(one) == rates]
             if ours:
-                _cover(market, ours, inside[market], left, covered)
-    return Markets({at: tuple(covers) for at, covers in covered.items()}, left)
+                unused_uj |= _cover(market, ours, inside[market], left, covered)
+    return Markets({at: tuple(covers) for at, covers in covered.items()}, left, unused_uj)
 
 
 def _is_rate(one: Instrument) -> bool:
@@ -98,7 +101,8 @@ def _part(one: Instrument, start_s: int, end_s: int) -> Instrument | None:
     whole_s = one.valid_to_s - one.valid_from_s
     before_uj = one.volume_uj * (begin_s - one.valid_from_s) // whole_s
     volume_uj = one.volume_uj * (until_s - one.valid_from_s) // whole_s - before_uj
-    return replace(one, volume_uj=volume_uj, valid_from_s=begin_s, valid_to_s=until_s)
+    is_part = until_s - begin_s < whole_s
+    return replace(one, volume_uj=volume_uj, valid_from_s=begin_s, valid_to_s=until_s, is_part=is_part)
 
 
 def _cover(
@@ -107,19 +111,22 @@ def _cover(
     zones: Sequence[str],
     left: dict[ZoneHour, int],
     covered: dict[ZoneHour, list[Covered]],
-) -> None:
-    """Allocate in the market as a whole, then share each hour's volume among its zones by what is uncovered there."""
+) -> Mapping[str, int]:
+    """Allocate in the market as a whole, then share each hour's volume among its zones by what is uncovered there. What
+    stays unused, by key."""
     pooled: dict[int, int] = {}
     for (zone, hour_s), uj in sorted(left.items()):
         if zone in zones:
             pooled[hour_s] = pooled.get(hour_s, 0) + uj
-    for cover in _allocation(market, pooled, ours).covers:
+    allocation = _allocation(market, pooled, ours)
+    for cover in allocation.covers:
         places = [(zone, cover.hour_s) for zone in zones if (zone, cover.hour_s) in left]
         for at, uj in zip(places, apportion(cover.energy_uj, [left[at] for at in places]), strict=True):
             if uj:
                 left[at] -= uj
                 one = cover.instrument
                 covered.setdefault(at, []).append(Covered(at, one.key, uj, one.g_per_kwh))
+    return allocation.unused_uj
 
 
 def _allocation(market: str, pooled: Mapping[int, int], ours: Sequence[Instrument]) -> Allocation:

@@ -8,19 +8,22 @@ Volumes are integer microjoules and conserve in every hour. The order is that of
 
 Two ways to cover hours: *hourly*, by volumes stated hour by hour, and *flat*, one volume spread over what is still
 uncovered in its period (``match=annual``). Whoever claims more than was used, in an hour or in a period, is refused:
-certificates that exceed consumption cannot make it negative.
+certificates that exceed consumption cannot make it negative. What is only a part of a longer period covers what was
+used in it, and its rest is told: less consumption in August is no claim of too much in the year.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
 
 from tracker.core.accounting import Weighed, weigh_parts
 from tracker.core.rounding import apportion
+from tracker.core.units import UJ_PER_KWH
 
 
 class Kind(StrEnum):
@@ -56,6 +59,7 @@ class Instrument:
     volume_uj: int | None = None
     hourly_uj: Mapping[int, int] = field(default_factory=dict)
     source: str = ""
+    is_part: bool = False  # of a longer period, cut out by time
 
     @property
     def match(self) -> Match:
@@ -78,6 +82,7 @@ class Allocation:
 
     covers: tuple[Cover, ...]
     uncovered_uj: Mapping[int, int]  # by start of the hour
+    unused_uj: Mapping[str, int] = field(default_factory=dict)  # of parts of longer periods, by key
 
 
 def allocate(used_uj: Mapping[int, int], instruments: Iterable[Instrument]) -> Allocation:
@@ -91,12 +96,15 @@ def allocate(used_uj: Mapping[int, int], instruments: Iterable[Instrument]) -> A
     ordered = sorted(instruments, key=lambda one: (one.match is Match.ANNUAL, list(Kind).index(one.kind), one.key))
     left = dict(used_uj)
     covers: list[Cover] = []
+    unused_uj: dict[str, int] = {}
     for instrument in ordered:
         _check(instrument)
         if instrument.hourly_uj:
             taken = dict(instrument.hourly_uj)
         elif instrument.volume_uj is not None:
             taken = _spread(instrument, instrument.volume_uj, left)
+            if sum(taken.values()) < instrument.volume_uj:
+                unused_uj[instrument.key] = instrument.volume_uj - sum(taken.values())
         else:
             continue
         covers += _take(instrument, taken, left)
@@ -104,7 +112,7 @@ def allocate(used_uj: Mapping[int, int], instruments: Iterable[Instrument]) -> A
     _check_rates(rates)
     for rate in rates:
         covers += _take(rate, _within(rate, left), left)
-    return Allocation(tuple(covers), left)
+    return Allocation(tuple(covers), left, unused_uj)
 
 
 def market_based(allocation: Allocation, residual_g_per_kwh: Mapping[int, Decimal | None]) -> Weighed:
@@ -143,9 +151,11 @@ def _spread(instrument: Instrument, volume_uj: int, left: Mapping[int, int]) -> 
     """In proportion to what is uncovered: the same share of every hour, so that none gets more than it used."""
     open_uj = _within(instrument, left)
     room_uj = sum(open_uj.values())
-    if volume_uj > room_uj:
-        raise OverAllocated(f"{instrument.key} claims {volume_uj} µJ where {room_uj} µJ of its period are uncovered")
-    return dict(zip(open_uj, apportion(volume_uj, list(open_uj.values())), strict=True))
+    if volume_uj > room_uj and not instrument.is_part:
+        raise OverAllocated(
+            f"{instrument.key} claims {_kwh(volume_uj)} kWh where {_kwh(room_uj)} kWh of its period are uncovered"
+        )
+    return dict(zip(open_uj, apportion(min(volume_uj, room_uj), list(open_uj.values())), strict=True))
 
 
 def _take(instrument: Instrument, taken: Mapping[int, int], left: dict[int, int]) -> list[Cover]:
@@ -154,9 +164,18 @@ def _take(instrument: Instrument, taken: Mapping[int, int], left: dict[int, int]
         if energy_uj > left.get(hour_s, 0):
             open_uj = left.get(hour_s, 0)
             raise OverAllocated(
-                f"{instrument.key} claims {energy_uj} µJ in hour {hour_s} where {open_uj} µJ are uncovered"
+                f"{instrument.key} claims {_kwh(energy_uj)} kWh in the hour from {_iso(hour_s)} where "
+                f"{_kwh(open_uj)} kWh are uncovered"
             )
         if energy_uj:
             left[hour_s] -= energy_uj
             covers.append(Cover(hour_s, instrument, energy_uj, instrument.match))
     return covers
+
+
+def _kwh(energy_uj: int) -> str:
+    return f"{Decimal(energy_uj) / UJ_PER_KWH:.3f}"
+
+
+def _iso(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%MZ")
