@@ -8,15 +8,23 @@
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH # slurmd gives its scripts none
 umask 022
-[ -r /etc/wattledger/slurm.env ] && . /etc/wattledger/slurm.env
-jobs=${WATTLEDGER_JOBS_DIR:-/run/wattledger/jobs}
-reports=${WATTLEDGER_REPORT_DIR-/var/log/wattledger/jobs}
-wattledger=${WATTLEDGER_COMMAND:-wattledger}
 node=${SLURMD_NODENAME-}
 host=$(uname -n)
 
+# Settings, tried out first: what ends a shell (a quote that is missing, an exit) costs the settings, not the node.
+settings() {
+  if [ -r /etc/wattledger/slurm.env ] && (. /etc/wattledger/slurm.env; :) > /dev/null 2>&1; then
+    . /etc/wattledger/slurm.env
+    set +eu
+  fi
+  jobs=${WATTLEDGER_JOBS_DIR:-/run/wattledger/jobs}
+  reports=${WATTLEDGER_REPORT_DIR-/var/log/wattledger/jobs}
+  wattledger=${WATTLEDGER_COMMAND:-wattledger}
+}
+
 # <reports>/<job>.json and a line in <reports>/jobs.csv; "%n" in the folder's name is the node's name.
 report() {
+  settings
   case $reports in *%n*) reports=${reports%%\%n*}${node:-$host}${reports#*%n} ;; esac
   mkdir -p "$reports"
   line=$("$wattledger" job "$SLURM_JOB_ID" ${1:+--since "$1"} --wait 30 --write "$reports" --brief) || return
@@ -27,6 +35,7 @@ report() {
 }
 
 main() {
+  settings
   case ${SLURM_JOB_ID-} in '' | *[!0-9]*) return ;; esac
   case $node in
     '' | "$host" | "${host%%.*}") file=$jobs/$SLURM_JOB_ID.json ;;
@@ -49,7 +58,7 @@ main() {
 }
 
 if [ "${1-}" = report ]; then
-  report "${2-}" < /dev/null > /dev/null 2>&1
+  (report "${2-}") < /dev/null > /dev/null 2>&1
 else
   (main) < /dev/null > /dev/null 2>&1
 fi

@@ -8,16 +8,24 @@
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH # slurmd gives its scripts none
 umask 022
-[ -r /etc/wattledger/slurm.env ] && . /etc/wattledger/slurm.env
-jobs=${WATTLEDGER_JOBS_DIR:-/run/wattledger/jobs}
-procfs=${WATTLEDGER_PROCFS:-/proc}
+# Settings, tried out first: what ends a shell (a quote that is missing, an exit) costs the settings, not the node.
+settings() {
+  if [ -r /etc/wattledger/slurm.env ] && (. /etc/wattledger/slurm.env; :) > /dev/null 2>&1; then
+    . /etc/wattledger/slurm.env
+    set +eu
+  fi
+  jobs=${WATTLEDGER_JOBS_DIR:-/run/wattledger/jobs}
+  procfs=${WATTLEDGER_PROCFS:-/proc}
+}
 
-# A text as a JSON string: control characters become spaces, 256 bytes are enough.
+# A text as a JSON string: control characters become spaces, 256 bytes are enough. Of a letter that was cut nothing stays.
 text() {
   value=$2
   case $value in
     *[!A-Za-z0-9._@:,+/-]*)
-      value=$(printf '%s' "$value" | LC_ALL=C tr '\001-\037\177' ' ' | LC_ALL=C cut -c1-256 | sed 's/[\\"]/\\&/g')
+      last=$(printf '[\300-\377][\200-\277]*$') # a letter of several bytes, in UTF-8
+      value=$(printf '%s' "$value" | LC_ALL=C tr '\001-\037\177' ' ' | LC_ALL=C cut -c1-256 |
+        LC_ALL=C sed -e "/^.\{256\}$/s/$last//" -e 's/[\\"]/\\&/g')
       ;;
   esac
   [ -n "$value" ] && json="$json,\"$1\":\"$value\""
@@ -69,6 +77,7 @@ devices() {
 }
 
 main() {
+  settings
   case ${SLURM_JOB_ID-} in '' | *[!0-9]*) return ;; esac
   node=${SLURMD_NODENAME-}
   host=$(uname -n)

@@ -9,7 +9,11 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 chosen=${WATTLEDGER_SOCKET-} # by the user: it stays
 unset WATTLEDGER_SOCKET
-[ -r /etc/wattledger/slurm.env ] && . /etc/wattledger/slurm.env
+# Tried out first: what ends a shell (a quote that is missing, an exit) costs the settings, not the task.
+if [ -r /etc/wattledger/slurm.env ] && (. /etc/wattledger/slurm.env; :) > /dev/null 2>&1; then
+  . /etc/wattledger/slurm.env > /dev/null 2>&1
+  set +eu
+fi
 socket=${WATTLEDGER_SOCKET:-/run/wattledger/declare.sock}
 
 [ -S "$socket" ] && [ -w "$socket" ] || exit 0 # no daemon, no word

@@ -67,6 +67,14 @@ def test_what_the_user_chose_stays(tmp_path: Path) -> None:
         assert said(tmp_path, f"WATTLEDGER_SOCKET={path}\n", WATTLEDGER_SOCKET="/elsewhere") == []
 
 
+@pytest.mark.parametrize("settings", ["WATTLEDGER_HINT='yes\n", "exit 3\n", "readonly x=1; x=2\n", "set -e; false\n"])
+def test_settings_that_are_wrong_fail_no_task(tmp_path: Path, settings: str) -> None:
+    """A task prolog that fails ends the task. What it says then is the default, if a daemon is there."""
+    with listening() as path:
+        found = said(tmp_path, f"WATTLEDGER_SOCKET={path}\n{settings}")
+    assert found in ([], ["export WATTLEDGER_SOCKET=/run/wattledger/declare.sock"])
+
+
 def test_without_a_daemon_it_says_nothing(tmp_path: Path) -> None:
     """A job of a node without the daemon looks as it always did."""
     assert said(tmp_path, "WATTLEDGER_SOCKET=/nonexistent/s\nWATTLEDGER_HINT=yes\n", SLURM_STEP_ID=BATCH) == []

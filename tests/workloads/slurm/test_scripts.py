@@ -52,6 +52,7 @@ class Node:
         env.pop(unset, None)
         # The scripts set PATH themselves: our tools go where it begins.
         text = (SCRIPTS / f"{script}.sh").read_text(encoding="utf-8").replace("PATH=/usr", f"PATH={self.tools}:/usr", 1)
+        text = text.replace("/etc/wattledger/slurm.env", str(self.stage.folder / "slurm.env"))
         copy = self.stage.folder / f"{script}.sh"
         copy.write_text(text, encoding="utf-8")
         copy.chmod(0o755)
@@ -127,6 +128,45 @@ def test_a_broken_nvidia_smi_costs_the_uuids_only(node: Node, script: str) -> No
     node.run("prolog")
     assert "devices" not in node.written()
     assert node.written()["gpus"] == "0,5"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        'WATTLEDGER_REPORT_DIR="/shared/energy\n',  # a quote that is missing ends a shell
+        "WATTLEDGER_REPORT_DIR=/nowhere\nexit 3\n",
+        "readonly mine=1\nmine=2\n",
+        "set -eu\nfalse\n",
+        "return 1\n",
+        "nosuchcommand\n",
+    ],
+)
+def test_settings_that_are_wrong_drain_no_node(node: Node, settings: str) -> None:
+    """A prolog or an epilog that fails takes the node away from its users; the job is known by what is the default."""
+    (node.stage.folder / "slurm.env").write_text(settings)
+    node.run("prolog")
+    assert node.written()["user"] == "ada"
+    node.run("epilog")
+    assert [path.name for path in node.jobs.iterdir()] == ["6.json.ended"]
+
+
+def test_settings_are_taken(node: Node, tmp_path: Path) -> None:
+    """Also where the last line of the file says that something is not so."""
+    (tmp_path / "elsewhere").mkdir()
+    text = f"WATTLEDGER_JOBS_DIR={tmp_path / 'elsewhere'}\n[ -d /nonexistent ] && WATTLEDGER_HINT=yes\n"
+    (node.stage.folder / "slurm.env").write_text(text)
+    node.run("prolog")
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["6.json"]
+    assert list(node.jobs.iterdir()) == []
+
+
+@pytest.mark.parametrize("account", ["x" + "é" * 200, "é" * 128, "é" * 127 + "xy", "x" * 254 + "本"])
+def test_a_long_name_is_cut_between_letters(node: Node, account: str) -> None:
+    """Half a letter would make the file unreadable for whoever is strict."""
+    node.run("prolog", SLURM_JOB_ACCOUNT=account)
+    found = json.loads((node.jobs / "6.json").read_bytes().decode("utf-8", "strict"))["account"]
+    assert account.startswith(found)
+    assert 250 <= len(found.encode()) <= 256
 
 
 def test_unless_all_uuids_are_known_none_is_given(node: Node) -> None:
