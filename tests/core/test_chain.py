@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.core.test_factors import row
 from tests.core.thorough import thorough
-from tracker.core.chain import choose_hourly
+from tracker.core.chain import choose_hourly, may_be_used
 from tracker.core.factors import (
     Basis,
     Choice,
@@ -213,3 +213,9 @@ def test_no_better_row_is_passed_over_and_a_step_down_is_never_silent(
     assert answer == chosen(list(reversed(rows)), at_s, tiers=tiers, patience_s=patience_s) or len(
         {each.factor_id for each in rows}
     ) < len(rows)
+
+
+@pytest.mark.parametrize(("days", "value"), [(1, "30"), (2, "30"), (3, "21.7"), (30, "21.7")])
+def test_the_mean_of_more_than_two_days_is_no_hours_value(days: int, value: str) -> None:
+    row_of_days = live("a", "30", length_s=days * 24 * HOUR)
+    assert (said(chosen([row_of_days]))[0], may_be_used(row_of_days)) == (value, value == "30")

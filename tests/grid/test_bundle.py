@@ -200,6 +200,7 @@ def test_of_bundles_in_any_order_what_was_read_last_wins(
         (edited(lambda item: item["row"].update(quality_tier=7)), "has the tier 7"),
         (edited(lambda item: item["row"].update(valid_to_s=NOON_S)), "ends before it begins"),
         (edited(lambda item: item["row"].update(valid_to_s=10**30)), "no usable year"),
+        (edited(lambda item: item["row"].update(valid_to_s=NOON_S + 30 * 86_400)), "a year's value is of tier 4 or 5"),
         (edited(lambda item: item["row"].update(includes_td="yes")), "is not understood"),
         (edited(lambda item: item["row"].pop("licence")), "lacks fields of its provenance"),
         (edited(lambda item: item["row"]["origin"].pop("fetched_at_s")), "lacks fields of its provenance"),
@@ -208,7 +209,7 @@ def test_of_bundles_in_any_order_what_was_read_last_wins(
         (sealed({"factors": json.loads(encode_bundle(records("1")))["content"]["factors"] * 2}), "twice"),
         (b" " * (MAX_BYTES + 1), "is larger than 64 MiB"),
     ],
-    ids=range(36),
+    ids=range(37),
 )
 def test_what_is_not_in_order_is_refused_as_a_whole(data: bytes, said: str) -> None:
     """In one sentence, with what to do."""

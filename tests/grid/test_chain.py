@@ -11,9 +11,11 @@ from decimal import Decimal
 import pytest
 
 from tests.core.test_chain import HOUR, OFFICIAL, T, live
-from tracker.core.factors import Basis, FactorRow, FactorType, Step
+from tracker.core.chain import choose_hourly
+from tracker.core.factors import Basis, Choice, FactorRow, FactorType, Step, choose_location
 from tracker.core.instruments import Instrument, Kind
 from tracker.core.known import FactorRecord
+from tracker.finance.factors import Policy, factor_book
 from tracker.grid.chain import ChainProvider, Rates
 from tracker.grid.interface import UnknownZone
 from tracker.grid.tables import TablesProvider
@@ -208,3 +210,17 @@ def test_check_says_that_hours_are_of_a_type_that_scope_2_does_not_want() -> Non
         chain.learn(known(*rows))
         said = [found.message for found in chain.check() if "no Scope 2 figure" in found.message]
         assert bool(said) == warned
+
+
+@pytest.mark.parametrize("days", [1, 30])
+def test_the_statement_and_grid_show_take_a_value_where_the_daemon_does(days: int) -> None:
+    """The mean of a month is no hour's value: not for one of them."""
+    row = replace(live("a", "30", length_s=days * 24 * HOUR), factor_id="a:FR")
+    chain, tiers = provider(), (1, 2, 3, 4, 5)
+    chain.learn(known(row))
+    annual = choose_location((OFFICIAL,), (Step("FR"),), T)
+    shown = choose_hourly((row,), annual, (Step("FR"),), T, tiers, ("a", "b"))
+    (stated,) = factor_book((OFFICIAL,), known(row), {"FR": Policy(tiers, ("a", "b"))}, T + 600_000_000).hourly("FR", T)
+    names = [answer.row.factor_id for answer in (shown, stated) if isinstance(answer, Choice)]
+    assert [chain.factor("FR", T).factor_id, *names] == (["a:FR"] * 3 if days == 1 else ["fr2024"] * 3)
+    assert (chain.live_state(T) is None) == (days == 30), "nor is it shown as the newest one"

@@ -115,7 +115,7 @@ def test_a_clock_that_stepped_back_does_not_hide_a_correction(store: FactorStore
 
 def test_intervals_that_meet_the_range_and_undated_rows(store: FactorStore) -> None:
     """The end is exclusive on both sides. A correction that moves an interval is looked for where it is now."""
-    undated = hour(0, "1", factor_id="undated", valid_from_s=0, valid_to_s=0)
+    undated = hour(0, "1", factor_id="undated", quality_tier=5, valid_from_s=0, valid_to_s=0)
     store.append([hour(0, "10"), hour(1, "11"), hour(2, "12"), undated, hour(1, "99", factor_id="de", zone="DE")], 1000)
     assert values(store, 1, 2) == ["1", "11"]
     assert [r.row.value_printed for r in store.records(["FR"], NOON_S + HOUR_S - 1, NOON_S + HOUR_S + 1)] == [

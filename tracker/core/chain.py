@@ -19,20 +19,21 @@ from tracker.core.factors import (
     MEASURED,
     OFFICIAL,
     PROFILE,
-    Basis,
     Choice,
     FactorRow,
     FactorType,
     NoFactor,
-    Scheme,
     Step,
     choose_location,
+    is_located,
 )
 
 #: Ends the id of a value that stands in for a later time: it is another factor than the value of its own time.
 LATEST = "+latest"
 _LATEST_STEP = "The value of this time is not known yet: the newest one stands in."
 INTERVAL_TIERS = (MEASURED, ESTIMATED, PROFILE)
+#: A longer interval is no hour's value: the mean of a month would pass for each of its hours.
+LONGEST_S = 2 * 86_400
 _WORDS: Mapping[int, str] = {MEASURED: "measured value", ESTIMATED: "estimate", PROFILE: "profile"}
 _INSTEAD: Mapping[int, str] = {
     MEASURED: "a measured one stands in.",
@@ -60,9 +61,7 @@ def choose_hourly(
     """
     distance = {step.zone: place for place, step in reversed(list(enumerate(path)))}
     usable = [
-        row
-        for row in live
-        if row.zone in distance and _may_be_used(row) and (not chain or row.origin.provider in chain)
+        row for row in live if row.zone in distance and may_be_used(row) and (not chain or row.origin.provider in chain)
     ]
     now = [row for row in usable if row.valid_from_s <= at_s < row.valid_to_s and row.quality_tier in tiers]
     latest = _latest(usable, at_s, patience_s) if ESTIMATED in tiers else []
@@ -72,14 +71,14 @@ def choose_hourly(
     return _chosen(best, path, at_s, tiers, chain)
 
 
-def _may_be_used(row: FactorRow) -> bool:
+def may_be_used(row: FactorRow) -> bool:
     """By an inventory, for the time of an interval."""
-    return (
-        row.value_printed != ""
-        and row.quality_tier in INTERVAL_TIERS
-        and row.scheme is Scheme.AVERAGE
-        and row.basis is not Basis.RESIDUAL
-    )
+    return row.value_printed != "" and row.quality_tier in INTERVAL_TIERS and is_located(row) and is_of_hours(row)
+
+
+def is_of_hours(row: FactorRow) -> bool:
+    """Whether its interval is short enough to be that of an hour."""
+    return 0 < row.valid_to_s - row.valid_from_s <= LONGEST_S
 
 
 def _latest(usable: Iterable[FactorRow], at_s: int, patience_s: int) -> list[FactorRow]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tracker.core.chain import LATEST
+from tracker.core.chain import LATEST, may_be_used
 from tracker.core.factors import FactorRow
 from tracker.core.known import FactorRecord
 
 HOUR_S = 3600
-#: A longer interval is no hour's value.
-_LONGEST_S = 2 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ def learnt_from(records: Iterable[FactorRecord]) -> Learnt:
     recorded: dict[str, int] = {}
     for record in records:
         row = record.row
-        if not row.value_printed or row.valid_to_s - row.valid_from_s > _LONGEST_S:
+        if not may_be_used(row):
             continue
         recorded[row.factor_id] = record.recorded_at_s
         for hour in range(row.valid_from_s // HOUR_S, (row.valid_to_s - 1) // HOUR_S + 1):

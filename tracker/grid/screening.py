@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
 
+from tracker.core.chain import is_of_hours
 from tracker.core.factors import ESTIMATED, MEASURED, PROFILE, UNITS, Basis, FactorRow, Scheme, g_per_kwh
 from tracker.core.forecast import Forecast
 from tracker.grid.answers import MAX_G_PER_KWH, iso
@@ -17,8 +18,7 @@ from tracker.grid.interface import BadAnswer
 
 #: What lives in intervals: measured, estimated, or a profile of them. Annual factors come from tables.
 _TIERS = (MEASURED, ESTIMATED, PROFILE)
-#: A month and a changed clock.
-_LONGEST_S = 31 * 86_400 + 3600
+_TOO_LONG = "the mean of more than two days is no hour's value, so give hours or days"
 _HOUR_S = 3600
 _SHOWN = 40
 
@@ -45,7 +45,7 @@ def _fault(provider: str, zone: Zone, start_s: int, end_s: int, row: FactorRow) 
         (row.zone != zone.code, f"the zone {row.zone[:_SHOWN]!r} instead of {zone.code}"),
         (row.origin.provider != provider, f"a value of {row.origin.provider[:_SHOWN]!r}"),
         (not start_s <= row.valid_from_s < end_s, "an interval that was not asked for"),
-        (not 0 < row.valid_to_s - row.valid_from_s <= _LONGEST_S, "an interval of no or of absurd length"),
+        (not is_of_hours(row), f"an interval of no or of absurd length: {_TOO_LONG}"),
         (_is_off_the_clock(row), "an interval that begins off the clock"),
         (row.quality_tier not in _TIERS, f"a value of tier {row.quality_tier}"),
         (row.scheme is not Scheme.AVERAGE, "a marginal value, which never belongs into an inventory"),
@@ -64,6 +64,9 @@ def _is_off_the_clock(row: FactorRow) -> bool:
 
 
 def _is_possible(printed: str, unit: str) -> bool:
+    """``printed`` "": the service has no value there."""
+    if not printed:
+        return unit in UNITS
     try:
         return unit in UNITS and 0 <= g_per_kwh(Decimal(printed), unit) <= MAX_G_PER_KWH
     except ArithmeticError:

@@ -7,6 +7,7 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
+from tracker.core.chain import INTERVAL_TIERS, is_of_hours
 from tracker.core.factors import LAST_RESORT, MEASURED, Basis, FactorRow, FactorType, Origin, Scheme
 from tracker.core.known import FactorRecord
 from tracker.grid.answers import MAX_G_PER_KWH
@@ -85,4 +86,8 @@ def why_unusable(row: FactorRow) -> str:
     dated = 0 <= row.valid_from_s < row.valid_to_s <= _LATEST_S
     if not dated and (row.valid_from_s, row.valid_to_s) != (0, 0):
         return "has an interval that ends before it begins, or lies in no usable year."
-    return "" if MEASURED <= row.quality_tier <= LAST_RESORT else f"has the tier {row.quality_tier}: there are 1 to 6."
+    if not MEASURED <= row.quality_tier <= LAST_RESORT:
+        return f"has the tier {row.quality_tier}: there are 1 to 6."
+    if row.quality_tier in INTERVAL_TIERS and not is_of_hours(row):
+        return f"has the tier {row.quality_tier} and no interval of at most two days: a year's value is of tier 4 or 5."
+    return ""
