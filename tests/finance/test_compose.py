@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,10 @@ from tracker.books.store import open_store
 from tracker.books.versions import claim_of, statement_of, versions
 from tracker.config import Config
 from tracker.config.books import Books, BooksTariff, TariffWindow
+from tracker.config.pue import INDUSTRY
 from tracker.config.schema import Accounting, Embodied, Grid, GridLoss, Node, PuePeriod, Site
-from tracker.core.accounting import Pue
+from tracker.core.accounting import Pue, pue_at
+from tracker.core.boundary import LEASED_ASSETS, SCOPE_2, Control
 from tracker.core.errors import UsageError
 from tracker.core.factors import Basis, FactorRow, FactorType, Origin, Scheme
 from tracker.core.hours import HOUR_S, HourState
@@ -35,6 +37,7 @@ from tracker.core.model import Component, GapReason, Kind, Method, Workload
 from tracker.core.statement import FactorUse, Line, Statement
 from tracker.finance.audit import recompute
 from tracker.finance.compose import NoData, compose
+from tracker.finance.places import site_book
 from tracker.finance.terms import only_here
 from tracker.finance.trend import trend_of
 from tracker.grid.bundle import encode_bundle
@@ -176,6 +179,22 @@ def test_hours_are_weighed_by_their_own_factors_beside_the_annual_one(empty: Boo
     assert total.upstream_g is not None
 
 
+@pytest.mark.parametrize(
+    ("method", "said"), [("annual", "yearly official factors"), ("hourly", "factors of each hour")]
+)
+@pytest.mark.parametrize("configured", ["annual", "hourly"])
+def test_the_method_names_the_factors_that_were_asked_for(
+    empty: BookStore, method: str, said: str, configured: str
+) -> None:
+    put(empty, DAY, hours(KWH))
+    statement = composed(empty, accounting(with_site(), location_factor=configured), method=method)
+    assert statement.location_method == method
+    assert f"column goes by {'the ' if method == 'hourly' else ''}{said}" in dict(statement.method)["Location-based"]
+    titles = [title for title, _ in statement.method]
+    assert len(set(titles)) == len(titles)
+    assert "Software" not in titles, "the workbook and the page say it beside the method"
+
+
 def test_an_hour_of_shorter_intervals_is_weighed_by_their_mean(empty: BookStore) -> None:
     """Half-hourly values: whoever took the first one alone would be wrong by the half."""
     put(empty, DAY, hours(KWH))
@@ -221,6 +240,51 @@ def test_the_settings_of_finance_mend_what_a_node_did_not_say(empty: BookStore) 
     by_facts, by_config = composed(empty, Config()), composed(empty, with_site(zone="FR", pue=1.1))
     assert [(use.zone, use.pue_permille, use.pue_source) for use in by_facts.sites] == [("DE", 1300, "node")]
     assert [(use.zone, use.pue_permille) for use in by_config.sites] == [("FR", 1100)]
+
+
+SAID = SiteFacts(
+    site="par1",
+    zone="DE",
+    timezone="Europe/Paris",
+    control="colo",
+    operational_control=False,
+    colo_overhead="scope3-8",
+    pue=(INDUSTRY, Pue(1300, "node")),
+    hostname="gpu-1",
+    recorded_at_s=5,
+)
+
+
+@pytest.mark.parametrize(
+    ("stated", "changed"),
+    [
+        ({}, {}),
+        ({"pue": 1.56, "pue_source": "operator"}, {}),
+        ({"zone": "FR"}, {"zone": "FR", "zone_is_ours": True}),
+        ({"timezone": "UTC"}, {"clock": UTC}),
+        ({"control": "owned"}, {"control": Control.OWNED}),
+        ({"operational_control": True}, {"operational_control": True}),
+        ({"colo_overhead": "scope2"}, {"colo_overhead": SCOPE_2}),
+    ],
+)
+def test_a_key_that_finance_states_changes_that_key_alone(stated: dict[str, Any], changed: dict[str, Any]) -> None:
+    """The remedy for an assumed PUE is to state it: it must not move a cloud's energy into Scope 2."""
+    by_nodes = site_book("par1", Config(), {"par1": SAID})
+    assert (by_nodes.control, by_nodes.operational_control, by_nodes.colo_overhead) == (
+        Control.COLO,
+        False,
+        LEASED_ASSETS,
+    )
+    book = site_book("par1", Config(site={"par1": Site(**stated)}), {"par1": SAID})
+    assert replace(book, pues=by_nodes.pues) == replace(by_nodes, **changed)
+    assert pue_at(book.pues, FIRST_S).permille == (1560 if "pue" in stated else 1300)
+
+
+def test_a_pue_that_finance_states_from_a_day_on_begins_at_midnight_of_the_site() -> None:
+    stated = Site(pue=1.1, pue_source="operator", pue_from=date(2026, 10, 30))
+    book = site_book("par1", Config(site={"par1": stated}), {"par1": SAID})
+    paris_s = FIRST_S - 3600  # 2026-10-30 in winter time
+    assert [pue_at(book.pues, at_s).permille for at_s in (paris_s - 1, paris_s)] == [1300, 1100]
 
 
 def test_what_a_row_says_of_its_zone_comes_before_what_its_site_says_now(empty: BookStore) -> None:
@@ -301,6 +365,20 @@ def test_more_certificates_than_energy_are_refused(empty: BookStore, tmp_path: P
     put(empty, DAY, hours(KWH))
     with pytest.raises(UsageError, match=r"claim 3\.000 kWh of this month, where 1\.000 kWh are uncovered"):
         composed(empty, with_contracts(tmp_path, 3))
+
+
+def test_a_year_of_certificates_gives_a_quiet_month_what_it_used(empty: BookStore, tmp_path: Path) -> None:
+    """365 kWh over a year are 31 for October, of which 1 was used: the rest of its part is told, none is refused."""
+    put(empty, DAY, hours(KWH))
+    config = with_contracts(tmp_path, 365)
+    path = Path(config.accounting.instruments_file)
+    year = path.read_text("utf-8").replace("2026-10-31", "2027-01-01").replace("2026-10-30", "2026-01-01")
+    path.write_text(year, encoding="utf-8")
+    statement = composed(empty, config)
+    assert (statement.total.amounts.market_g, statement.total.amounts.energy_it_wh) == (0, 1000)
+    (certificate,) = used(statement, "market")
+    assert certificate.energy_wh == 1000
+    assert "30.000 kWh of its part of this month are unused: less was consumed." in certificate.flags
 
 
 def test_cost_goes_by_the_clock_of_the_site(empty: BookStore) -> None:

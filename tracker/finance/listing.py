@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from tracker.core.accounting import Pue
 from tracker.core.chain import INTERVAL_TIERS
@@ -13,6 +14,7 @@ from tracker.core.footing import foot
 from tracker.core.instruments import Instrument
 from tracker.core.rounding import apportion
 from tracker.core.statement import FactorUse, SiteUse
+from tracker.core.units import UJ_PER_KWH
 from tracker.core.weights import WH
 from tracker.finance.factors import Answer
 from tracker.finance.uses import Uses, flags_of
@@ -106,9 +108,14 @@ def _instruments(energy_nj: Mapping[tuple[str, int], int], weighing: Weighing) -
     _, energies_wh = foot([covered_nj[key] for key in keys], WH * 1000)
     cautions = weighing.terms.cautions
     return [
-        _instrument(zone, claims[key], wh, cautions.get(key, ()))
+        _instrument(zone, claims[key], wh, (*cautions.get(key, ()), *_unused(weighing.markets.unused_uj.get(key, 0))))
         for (zone, key), wh in zip(keys, energies_wh, strict=True)
     ]
+
+
+def _unused(energy_uj: int) -> tuple[str, ...]:
+    kwh = Decimal(energy_uj) / UJ_PER_KWH
+    return (f"{kwh:.3f} kWh of its part of this month are unused: less was consumed.",) if energy_uj else ()
 
 
 def _instrument(zone: str, one: Instrument, energy_wh: int, cautions: tuple[str, ...]) -> FactorUse:
