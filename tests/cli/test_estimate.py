@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -56,8 +57,36 @@ def test_llama_2_is_reproduced(estimate: Command, hours: int, watts: int, kg: st
 def test_the_help_explains_what_is_cut_off(estimate: Command) -> None:
     code, out, _ = estimate("--help")
     assert code == 0
-    assert "62.44 t, is cut off" in out
-    assert "62.4476 t" in out
+    assert "153.90 t, are cut off" in out
+    assert "62.4476 t and 153.9074 t" in out
+
+
+SCORE = ("--kwh", "10", "--pue", "1.2", "--intensity-g-per-kwh", "100", "--device-hours", "43.8")
+
+
+def test_a_score_per_unit_counts_energy_and_hardware(estimate: Command) -> None:
+    """ISO/IEC 21031: 12 kWh at 100 g and a thousandth of a device of 300 kg, over 3,000 tokens: 1.5 kg / 3000."""
+    of = ("--device", "mine", "--device-kgco2e", "300", "--units", "3000", "--per", "token")
+    result = estimate.json("", *SCORE, *of)
+    assert result["sci"] == {"g_per_unit": Decimal("0.5"), "unit": "token", "units": 3000}
+    code, out, _ = estimate("", *SCORE, *of)
+    assert code == 0
+    assert re.search(r"SCI +0\.500000  per token, of 3,000", out)
+
+
+def test_a_score_without_the_hardware_is_none(estimate: Command) -> None:
+    """Not 0 for what is not known: an SCI without M is no SCI."""
+    result = estimate.json("", *SCORE, "--units", "3000", "--per", "token")
+    assert result["sci"] is None
+    assert result["notes"]["sci"].endswith("No device was named. Name it with --device.")
+    assert estimate.json("", *SCORE)["sci"] is None
+
+
+@pytest.mark.parametrize("half", [("--units", "3"), ("--per", "token"), ("--units", "0", "--per", "token")])
+def test_half_a_score_is_refused(estimate: Command, half: tuple[str, ...]) -> None:
+    code, _, err = estimate("", *SCORE, *half)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--units 5000000 --per token" in err
 
 
 BLOOM = ("--device", "NVIDIA A100 (BLOOM assumption)", "--lifetime-hours", "44676")

@@ -9,7 +9,7 @@ from decimal import Decimal
 import click
 
 from tracker.cli import factors
-from tracker.cli.estimate_show import Question, as_json, lines
+from tracker.cli.estimate_show import Per, Question, as_json, lines
 from tracker.core.accounting import ASSUMED_PUE, PERMILLE, Pue
 from tracker.core.embodied import DEFAULT_LIFETIME_H, MS_PER_H, Device, find_device, with_overrides
 from tracker.core.errors import UsageError
@@ -34,13 +34,16 @@ Examples:
   BLOOM, by the numbers of its paper (24.69 t):
     wattledger estimate --device-hours 1082990 --watts 400
         --pue 1 --intensity-g-per-kwh 57
-  Llama 2 7B (31.22 t). The paper's row for 13B, 62.44 t, is cut off
-  and not rounded: it is 62.4476 t.
+  Llama 2 7B (31.22 t). The paper's rows for 13B, 62.44 t, and 34B,
+  153.90 t, are cut off and not rounded: 62.4476 t and 153.9074 t.
     wattledger estimate --device-hours 184320 --watts 400 --pue 1.1
         --intensity-g-per-kwh 385
   A month of eight H100 in Paris:
     wattledger estimate --device-hours 5840 --watts 620 --pue 1.21
         --zone FR --device H100 --devices 8
+  The same per token that it made, as an SCI score (ISO/IEC 21031):
+    wattledger estimate --device-hours 5840 --watts 620 --pue 1.21
+        --zone FR --device H100 --units 9000000000 --per token
 """
 
 
@@ -61,6 +64,8 @@ Examples:
 @click.option("--devices", metavar="N", help="How many were bought: the whole of it, for the year of purchase.")
 @click.option("--device-kgco2e", metavar="K", help="Your own figure for one device, instead of the table's.")
 @click.option("--lifetime-hours", metavar="H", help=f"Life of a device [{DEFAULT_LIFETIME_H}, five years].")
+@click.option("--units", metavar="R", help="How many of UNIT it was for, such as 5000000 tokens: adds the SCI score.")
+@click.option("--per", "unit", metavar="UNIT", help="What the score is per: token, request, training run.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
 def estimate(json_wanted: bool, **flags: str | None) -> None:
     """Estimate energy and emissions from device-hours and watts, or from kWh.
@@ -92,7 +97,17 @@ def _question(flags: Flags) -> Question:
         zone=None if zone is None else find_zone(zone),
         at_s=factors.instant(flags["date"]),
         hardware=_hardware(flags, hours),
+        per=_per(flags),
     )
+
+
+def _per(flags: Flags) -> Per | None:
+    units, unit = _number("--units", flags["units"]), (flags["unit"] or "").strip()
+    if units is None and flags["unit"] is None:
+        return None
+    if not units or not unit or not unit.isprintable():
+        raise UsageError("A score needs both, how many and of what.", "Write it like --units 5000000 --per token.")
+    return Per(units, unit)
 
 
 def _energy_uj(hours: Decimal | None, watts: Decimal | None, kwh: Decimal | None) -> int:

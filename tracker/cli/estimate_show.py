@@ -11,14 +11,23 @@ from typing import Any
 import click
 
 from tracker.cli import factors, layout
-from tracker.core.accounting import G_PER_KG, PERMILLE, Pue, printed
+from tracker.core.accounting import G_PER_KG, PERMILLE, Pue, Sci, printed, sci
 from tracker.core.footprint import Figure, Footprint, Hardware
 from tracker.core.units import UJ_PER_KWH
 from tracker.grid.catalogue import Zone
 
 _LABEL = 16
 _NUMBER = 18
+_SCORE_DIGITS = 12  # decimals of a gram: a token weighs microgrammes
 _MICROGRAMS = 9  # decimals of a kilogram: the ledger's own unit
+
+
+@dataclass(frozen=True, slots=True)
+class Per:
+    """What a score is per, and how many of them there were."""
+
+    units: Decimal
+    unit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,7 @@ class Question:
     zone: Zone | None
     at_s: int
     hardware: Hardware | None
+    per: Per | None = None
 
 
 def as_json(question: Question, result: Footprint) -> dict[str, Any]:
@@ -45,6 +55,9 @@ def as_json(question: Question, result: Footprint) -> dict[str, Any]:
     notes = {name: figure.note for name, figure in figures.items() if figure.note}
     if question.pue.assumed:
         notes["pue"] = _why(question)
+    score = _score(question, result)
+    if question.per is not None and score is None:
+        notes["sci"] = _no_score(result)
     return {
         "date": factors.day(question.at_s),
         "zone": question.zone.code if question.zone else None,
@@ -53,6 +66,7 @@ def as_json(question: Question, result: Footprint) -> dict[str, Any]:
         "pue": Decimal(question.pue.permille) / PERMILLE,
         "pue_assumed": question.pue.assumed,
         **{name: _kg(figure) for name, figure in figures.items()},
+        "sci": _score_json(question.per, score),
         "notes": notes,
         "factors": {
             "location": _rate_json(result.location),
@@ -82,9 +96,42 @@ def lines(question: Question, result: Footprint) -> Iterator[str]:
             f"{question.hardware.count} x {question.hardware.device.name}, in the year of purchase; never add the two"
         )
         yield from _line("  acquisition", _shown(result.acquisition), count)
+    if question.per is not None:
+        yield from _score_line(question.per, _score(question, result), result)
     yield ""
     for label, text in _footnotes(question, result):
         yield from layout.entry(label, text, label_width=_LABEL - 2, within=layout.width())
+
+
+def _score(question: Question, result: Footprint) -> Sci | None:
+    """By the location-based method, and with the making of the hardware: without one of them there is no score."""
+    operational_g, embodied_g = result.location.emissions_g, result.embodied.emissions_g
+    if question.per is None or operational_g is None or embodied_g is None:
+        return None
+    return sci(operational_g, embodied_g, question.per.units, question.per.unit)
+
+
+def _score_json(per: Per | None, score: Sci | None) -> dict[str, Any] | None:
+    if per is None or score is None:
+        return None
+    return {"g_per_unit": _grams(score), "unit": per.unit, "units": per.units}
+
+
+def _no_score(result: Footprint) -> str:
+    missing = result.embodied if result.embodied.emissions_g is None else result.location
+    return f"The score is of energy and hardware together. {missing.note}"
+
+
+def _score_line(per: Per, score: Sci | None, result: Footprint) -> Iterator[str]:
+    yield ""
+    yield click.style(f"  {'score':<{_LABEL}}{'g CO2e':>{_NUMBER}}", bold=True)
+    number = "unknown" if score is None else _amount(_grams(score))
+    told = f"per {per.unit}, of {per.units:,f}: (location-based + embodied) / {per.unit}s, ISO/IEC 21031"
+    yield from _line("SCI", number, _no_score(result) if score is None else told)
+
+
+def _grams(score: Sci) -> Decimal:
+    return Decimal(factors.plain(printed(score.g_per_unit, _SCORE_DIGITS)))
 
 
 def _line(label: str, number: str, text: str) -> Iterator[str]:
