@@ -12,6 +12,7 @@ from tracker.core.carbon import AnnualIntensity
 from tracker.core.factors import Basis
 from tracker.core.model import Factor, Level
 from tracker.core.printed import PrintedIntensity
+from tracker.grid.catalogue import zones
 from tracker.grid.interface import GridProvider, UnknownZone
 from tracker.grid.tables import TablesProvider, generic_rows
 
@@ -81,7 +82,7 @@ def test_a_country_without_one_is_tier_5_and_says_what_it_is_not() -> None:
     )
 
 
-def test_a_region_of_codecarbon_is_a_generic_row_with_what_was_printed() -> None:
+def test_a_region_of_codecarbon_is_a_row_with_what_was_printed() -> None:
     """Places of which nobody knows the grid are none."""
     state, cloud, other = generic_rows(REGIONS, "codecarbon-3.3.2")
     assert (state.factor_id, state.value_printed, state.unit_printed) == (
@@ -90,7 +91,8 @@ def test_a_region_of_codecarbon_is_a_generic_row_with_what_was_printed() -> None
         "lb/MWh",
     )
     assert (state.zone_system, state.publisher, state.licence) == ("iso3166-2", "US EPA", "public domain")
-    assert (state.gases, state.gwp_set, state.factor_type, state.quality_tier) == ("CO2e", "AR5", "direct", 5)
+    assert (state.gases, state.gwp_set, state.factor_type, state.quality_tier) == ("CO2e", "AR5", "direct", 4)
+    assert (state.includes_td, "EPA advises the rate of the eGRID subregion" in state.note) == (False, True)
     assert (cloud.factor_id, cloud.value_printed) == ("codecarbon-3.3.2:gcp:us-east4:undated", "322")
     assert (cloud.basis, cloud.data_year, cloud.valid_to_s) == (Basis.UNSPECIFIED, "unspecified", 0)
     assert "before any clean energy that Google buys" in cloud.note
@@ -100,18 +102,22 @@ def test_a_region_of_codecarbon_is_a_generic_row_with_what_was_printed() -> None
 @pytest.mark.parametrize(
     ("zone", "tiers", "factor_id", "intensity_mg_per_kwh"),
     [
-        ("US-CA", (4, 5), "egrid2023r2:US@US-CA", 349_667),  # the official one wins
-        ("US-CA", (5,), "codecarbon-3.3.2:US-CA:2023", 179_064),
-        ("gcp:us-east4", (4, 5), "egrid2023r2:US@gcp:us-east4", 349_667),
+        ("US-CA", (4, 5), "codecarbon-3.3.2:US-CA:2023", 179_064),  # EPA's, and nearer than EPA's average of the US
+        ("US-WY", (4, 5), "egrid2023r2:US@US-WY", 349_667),  # there is none of its own
+        ("CAMX", (4, 5), "egrid2023r2:CAMX", 195_037),
+        ("gcp:us-east4", (4, 5), "egrid2023r2:US@gcp:us-east4", 349_667),  # Google's is not official
+        ("gcp:us-east4", (5,), "codecarbon-3.3.2:gcp:us-east4:undated", 322_000),
         ("gcp:asia-northeast1", (4, 5), "codecarbon-3.3.2:gcp:asia-northeast1:undated", 459_000),
     ],
 )
-def test_a_region_stands_behind_the_official_factors(
+def test_an_official_rate_of_the_place_itself_goes_before_the_average_of_its_country(
     zone: str, tiers: tuple[int, ...], factor_id: str, intensity_mg_per_kwh: int
 ) -> None:
     factor = TablesProvider(COUNTRIES | REGIONS, "codecarbon-3.3.2", NOW_S, tiers=tiers).factor(zone, NOW_S)
     assert (factor.factor_id, factor.intensity_mg_per_kwh) == (factor_id, intensity_mg_per_kwh)
     assert ("undated" in factor.note) == factor_id.endswith("undated")
+    assert ("as codecarbon hands it on" in factor.note) == (":US-CA:" in factor_id)
+    assert ("It is the average of the country" in factor.note) == ("US@" in factor_id)
 
 
 @pytest.mark.parametrize(
@@ -255,4 +261,9 @@ def test_the_installed_codecarbon_covers_the_world(tmp_path: Path) -> None:
         assert factor.intensity_mg_per_kwh is not None
         assert low_g * 1000 < factor.intensity_mg_per_kwh < high_g * 1000
         assert f"codecarbon {facts.version}" in factor.source
+    states = {zone.code: tables.factor(zone.code, NOW_S) for zone in zones() if zone.code.startswith("US-")}
+    own = [code for code, factor in states.items() if ":US-" in factor.factor_id and factor.tier == 4]
+    assert len(own) == 51, "every state and the District of Columbia by EPA's own rate"
+    assert (states["US-VT"].intensity_mg_per_kwh or 0) < 100_000
+    assert (states["US-WY"].intensity_mg_per_kwh or 0) > 700_000
     assert tables.factor("AQ", NOW_S).intensity_mg_per_kwh is None

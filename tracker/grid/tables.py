@@ -1,5 +1,5 @@
-"""Yearly factors from tables: the official ones that ship (tier 4), Ember's and codecarbon's averages of countries and
-regions (tier 5), the world's (tier 6).
+"""Yearly factors from tables: the official ones that ship and EPA's rates of the states of the US, which codecarbon has
+(tier 4), Ember's and codecarbon's averages of countries and regions (tier 5), the world's (tier 6).
 
 The official direct factor of the zone and the time is used where there is one. Where there is none, a generic average
 stands in and says so: its tier, its type and its note tell that it is no official Scope 2 factor. The world's average
@@ -63,7 +63,7 @@ def generic_rows(countries: Mapping[str, AnnualIntensity], edition: str) -> Iter
             factor_type=FactorType(annual.factor_type),
             basis=Basis.UNSPECIFIED if zone.kind == "cloud" else Basis.PRODUCTION,
             scheme=Scheme.AVERAGE,
-            quality_tier=LAST_RESORT if zone is WORLD else GENERIC,
+            quality_tier=LAST_RESORT if zone is WORLD else publication.tier,
             valid_from_s=calendar.timegm((year, 1, 1, 0, 0, 0)) if year else 0,
             valid_to_s=calendar.timegm((year + 1, 1, 1, 0, 0, 0)) if year else 0,
             edition=f"{edition} ({year or 'undated'})",
@@ -72,6 +72,7 @@ def generic_rows(countries: Mapping[str, AnnualIntensity], edition: str) -> Iter
             source_ref=annual.source,
             licence=publication.licence,
             gwp_set=publication.gwp_set,
+            includes_td=publication.includes_td,
             confidence=publication.confidence,
             note=f"{edition} {problem}." if problem else publication.note,
             publisher_url=publication.url,
