@@ -226,7 +226,7 @@ class Daemon:
 
     def _serve(self, reader: SqliteReader) -> WebServer:
         renderer = Renderer(PROCESS_COLLECTOR)
-        zone = zone_of(self._config.here.timezone)
+        zone = zone_of(self._config.here.clock)
 
         def metrics(accept: str) -> tuple[bytes, str]:
             return renderer.render(self._snapshot(), accept)
@@ -239,7 +239,7 @@ class Daemon:
 
         web = self._config.web
         options = WebOptions(listen=web.listen, web_config_file=web.web_config_file)
-        since = f"since 00:00 {self._config.here.timezone}"
+        since = f"since 00:00 {self._config.here.clock}"
         routes = build_routes(
             self._snapshot, metrics, today, self._tick_age_s, time.time, time.monotonic, failed, since
         )

@@ -80,6 +80,16 @@ def test_a_draft_of_a_closed_month_can_be_asked_for(folder: Path, capsys: pytest
     assert out.startswith("2026-10 (draft), row")
 
 
+def test_a_draft_by_the_hour_is_traced_with_its_own_column(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for flag, method in (("--hourly", "hourly"), ("--annual", "annual")):
+        code, out, _ = run(capsys, "2026-10", "--row", ROW, "--draft", flag, *common(folder))
+        assert code == 0
+        said = out.index("this is what location_kgco2e says")
+        titles = {"annual": "Location-based, yearly", "hourly": "Location-based, factors of the hour"}
+        before = {name: said - out.index(title) for name, title in titles.items() if out.index(title) < said}
+        assert min(before, key=before.__getitem__) == method
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -88,6 +98,7 @@ def test_a_draft_of_a_closed_month_can_be_asked_for(folder: Path, capsys: pytest
         (("2026-10", "--row", ROW, "--version", "1", "--draft"), "A version is no draft"),
         (("2026-10", "--row", ROW, "--version", "3"), "no closed version 3"),
         (("2026-10", "--row", ROW, "--draft", "--group-by", "colour"), "is nothing to group"),
+        (("2026-10", "--row", ROW, "--hourly"), "Leave --hourly and --annual out, or ask for --draft"),
         (("2026-10",), "Missing option '--row'"),
     ],
 )

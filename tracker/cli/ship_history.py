@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from tracker import __version__, clock
 from tracker.books.history import Wanted
@@ -19,10 +20,9 @@ from tracker.books.prometheus_api import PrometheusApi, matchers_of
 from tracker.books.series_map import exporters
 from tracker.books.shelf import DAY_S
 from tracker.books.shipping import Shipped
-from tracker.books.sites import SiteFacts, record_site
-from tracker.cli.ship_node import books_to_fill
+from tracker.books.sites import record_site
+from tracker.cli.ship_node import books_to_fill, said_of
 from tracker.config import Config
-from tracker.config.pue import statements
 from tracker.core.errors import UsageError
 from tracker.core.units import NS_PER_S
 from tracker.grid.zones import find_zone
@@ -102,14 +102,10 @@ def ship_from_prometheus(
 def _record_site(config: Config, store: BookStore, name: str) -> None:
     """What the configuration here says of a site whose nodes do not ship it themselves: its PUE above all."""
     site = config.site[name]
-    facts = SiteFacts(
+    facts = msgspec.structs.replace(
+        said_of(site),
         site=name,
         zone=find_zone(site.zone).code if site.zone else "",
-        timezone=site.timezone,
-        control=site.control,
-        operational_control=site.operational_control,
-        colo_overhead=site.colo_overhead,
-        pue=statements(site),
         hostname=config.node.hostname,
         recorded_at_s=clock.now().wall_ns // NS_PER_S,
     )

@@ -24,6 +24,7 @@ from tracker.books.sites import SiteFacts, record_site
 from tracker.books.store import folder_of, open_store
 from tracker.config import Config
 from tracker.config.pue import statements
+from tracker.config.schema import Site
 from tracker.core.errors import WattledgerError
 from tracker.core.hours import NodeFacts
 from tracker.core.known import FactorRecord
@@ -136,19 +137,21 @@ def _node(config: Config, head: Head) -> NodeFacts:
 
 
 def _site(config: Config, node: NodeFacts, now_s: int) -> SiteFacts:
-    here = config.here
-    return SiteFacts(
+    return msgspec.structs.replace(
+        said_of(config.here),
         site=node.site,
         zone=node.zone,
-        timezone=here.timezone,
-        control=here.control,
-        operational_control=here.operational_control,
-        colo_overhead=here.colo_overhead,
-        pue=statements(here),
         hostname=node.hostname,
         ledger=node.ledger,
         recorded_at_s=now_s,
     )
+
+
+def said_of(site: Site) -> SiteFacts:
+    """What a configuration says of a site, with the defaults for what it does not say; its name and zone are not in
+    it."""
+    told = {name: getattr(site, name) for name in ("timezone", "control", "operational_control", "colo_overhead")}
+    return SiteFacts(pue=statements(site), **{name: value for name, value in told.items() if value is not None})
 
 
 def _record_factors(config: Config, store: BookStore, now_s: int, *, due: bool) -> list[str]:

@@ -29,6 +29,8 @@ from tracker.finance.trace import trace as trace_row
 @click.option("--version", type=click.IntRange(min=1), metavar="N", help="This closed version, not the latest one.")
 @click.option("--draft", is_flag=True, help="As it would be stated now, though it is closed.")
 @click.option("--group-by", metavar="A,B", help="Of a draft: the columns that its rows were asked for with.")
+@click.option("--hourly", "method", flag_value="hourly", help="Of a draft that was made with --hourly.")
+@click.option("--annual", "method", flag_value="annual", help="Of a draft that was made with --annual.")
 @click.option("--as-of", metavar="T", help="Of a draft: with what was known then.")
 @click.option("--all", "each_hour", is_flag=True, help="List every hour, not hours that are alike together.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -40,6 +42,7 @@ def trace(
     version: int | None,
     draft: bool,
     group_by: str | None,
+    method: str | None,
     as_of: str | None,
     each_hour: bool,
     as_json: bool,
@@ -62,6 +65,7 @@ def trace(
             row,
             as_of_s=instant(as_of),
             group_by=tuple(part.strip() for part in group_by.split(",")) if group_by else (),
+            method=method or "",
             version=0 if draft or as_of else version,
             each_hour=each_hour,
         )

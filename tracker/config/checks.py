@@ -28,7 +28,7 @@ def check(config: Config, layers: Layers, *, fleet: bool = False) -> None:
     for name, site in config.site.items():
         if site.pue is not None:
             _check_pue(site.pue, layers, ("site", name, "pue"))
-        _check_timezone(site.timezone, layers, ("site", name, "timezone"))
+        _check_timezone(site.clock, layers, ("site", name, "timezone"))
         _check_periods(site, layers, ("site", name, "pue_periods"))
     _check_sampling(config, layers)
     if config.sources is not None and not config.sources:

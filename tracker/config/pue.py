@@ -13,7 +13,7 @@ NO_SOURCE = "as configured; set pue_source"
 
 def statements(site: Site) -> tuple[Pue, ...]:
     """For ``core.accounting.pue_at``: the last one that holds wins. ``INDUSTRY`` is first and always holds."""
-    zone = zone_of(site.timezone)
+    zone = zone_of(site.clock)
     said = [INDUSTRY]
     if site.pue is not None:
         since_s = 0 if site.pue_from is None else midnight_s(site.pue_from, zone)

@@ -74,7 +74,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A place where nodes stand. ``zone`` None: nobody set it, WORLD is assumed and flagged.
 
     ``pue`` holds from ``pue_from`` on, where no period of ``pue_periods`` does; what nobody stated is
-    ``config.pue.INDUSTRY`` and flagged as assumed.
+    ``config.pue.INDUSTRY`` and flagged as assumed. None: this configuration does not say it. On a node that is the
+    default beside it; where finance makes a statement, what the nodes of the site said stays.
     """
 
     zone: str | None = None
@@ -82,10 +83,15 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     pue_source: str = ""  # who says so and of when
     pue_from: date | None = None  # None: it always held
     pue_periods: tuple[PuePeriod, ...] = ()
-    timezone: str = "UTC"
-    control: Literal["owned", "colo", "leased", "cloud"] = "owned"  # as in core/boundary.py
-    operational_control: bool = True  # of leased hardware
-    colo_overhead: Literal["scope2", "scope3-8", "scope3-1"] = "scope2"  # the building's own use, by contract
+    timezone: str | None = None  # UTC
+    control: Literal["owned", "colo", "leased", "cloud"] | None = None  # owned; as in core/boundary.py
+    operational_control: bool | None = None  # of leased hardware: true
+    colo_overhead: Literal["scope2", "scope3-8", "scope3-1"] | None = None  # scope2; the building's, by contract
+
+    @property
+    def clock(self) -> str:
+        """The name of its time zone."""
+        return self.timezone or "UTC"
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -51,7 +51,7 @@ def method(book: Book, statement: Statement) -> None:
         (f"Factor {each.factor_id}", "; ".join(filter(None, (each.source, each.licence, each.attribution))))
         for each in statement.factors
     ]
-    _pairs(book, "Method", "Method", lines)
+    _pairs(book, "Method", "Method", [*dict.fromkeys(lines)])  # a factor may weigh on more than one basis
 
 
 def _pairs(book: Book, name: str, title: str, lines: Sequence[tuple[str, str]]) -> None:

@@ -70,7 +70,7 @@ def assembled(
         days=tuple(Day(date, amounts) for (date, _), amounts in zip(found.days, printed.rows, strict=True)),
         factors=found.factors,
         coverage=found.coverage.lines(),
-        method=method_of(config, found.books, found.sites, found.factors, found.notes),
+        method=method_of(config, asked.method, found.books, found.sites, found.factors, found.notes),
         inputs=inputs,
         sites=found.sites,
         unknown_wh=found.unknown_wh,

@@ -27,8 +27,8 @@ def method_of(
     factors: Iterable[FactorUse],
     notes: Iterable[str],
 ) -> tuple[Titled, ...]:
-    """``method``: annual | hourly, which of the two is the location-based figure. ``notes``: what is to be known of these
-    very inputs (contradictions, damaged files)."""
+    """``method``: annual | hourly, which is the location-based figure. ``notes``: what is to be known of these very
+    inputs (contradictions, damaged files)."""
     used = list(factors)
     texts = [
         ("Boundary", _BOUNDARY),

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 
+import msgspec
+
 from tracker.books.sites import SiteFacts
 from tracker.config import Config
 from tracker.config.pue import INDUSTRY, statements, zone_of
@@ -52,22 +54,21 @@ class SiteBook:
 
 
 def site_book(name: str, config: Config, said: Mapping[str, SiteFacts]) -> SiteBook:
-    """Raises UsageError for a time zone or zone that is not known here."""
-    facts, own = said.get(name), config.site.get(name)
-    if own is None:
-        own = Site() if facts is None else Site(timezone=facts.timezone)
-    stated = own.pue is not None or bool(own.pue_periods)
-    pues = statements(own) if stated or facts is None or not facts.pue else facts.pue
-    by_us = name in config.site
+    """What nodes said, and over it the keys that [site.<name>] states here, one by one. Raises UsageError for a time
+    zone or zone that is not known here."""
+    facts, own = said.get(name, SiteFacts()), config.site.get(name, Site())
+    own = msgspec.structs.replace(own, timezone=own.timezone or facts.timezone)  # in which its days begin
+    operational = facts.operational_control if own.operational_control is None else own.operational_control
+    clock = _clock(own.clock, name)
     return SiteBook(
         site=name,
-        zone=find_zone(own.zone).code if own.zone else (facts.zone if facts else ""),
+        zone=find_zone(own.zone).code if own.zone else facts.zone,
         zone_is_ours=bool(own.zone),
-        pues=pues or (INDUSTRY,),
-        clock=_clock(own.timezone, name),
-        control=Control(own.control if by_us or facts is None else facts.control),
-        operational_control=own.operational_control if by_us or facts is None else facts.operational_control,
-        colo_overhead=_COLO[own.colo_overhead if by_us or facts is None else facts.colo_overhead],
+        pues=(*(facts.pue or (INDUSTRY,)), *(each for each in statements(own) if each != INDUSTRY)),
+        clock=clock,
+        control=Control(own.control or facts.control),
+        operational_control=operational,
+        colo_overhead=_COLO[own.colo_overhead or facts.colo_overhead],
     )
 
 

@@ -104,13 +104,15 @@ def trace(
     *,
     as_of_s: int,
     group_by: Sequence[str] = (),
+    method: str = "",
     version: int | None = None,
     each_hour: bool = False,
 ) -> RowTrace:
     """``row``: the id of a row, or its beginning. ``version``: a closed one; None: the latest closed, else the draft as
-    of ``as_of_s``; 0: the draft. ``each_hour``: list the entries of every hour, not their sums. Raises UsageError (no
-    such row, month or version), NoData, BooksUnavailable, BooksDamaged."""
-    case = case_of(config, store, month, as_of_s, group_by, version)
+    of ``as_of_s``; 0: the draft. ``group_by``, ``method`` (annual | hourly): of a draft. ``each_hour``: list the
+    entries of every hour, not their sums. Raises UsageError (no such row, month or version), NoData, BooksUnavailable,
+    BooksDamaged."""
+    case = case_of(config, store, month, as_of_s, group_by, version, method)
     with (
         tempfile.TemporaryDirectory(prefix="wattledger-") as folder,
         MonthQuery(Path(folder), case.config.books.memory_mib) as query,
@@ -119,7 +121,13 @@ def trace(
 
 
 def case_of(
-    config: Config, store: BookStore, month: str, as_of_s: int, group_by: Sequence[str], version: int | None
+    config: Config,
+    store: BookStore,
+    month: str,
+    as_of_s: int,
+    group_by: Sequence[str],
+    version: int | None,
+    method: str = "",
 ) -> Case:
     """Raises UsageError for no month or version, BooksDamaged."""
     found = versions(store, month)
@@ -129,9 +137,13 @@ def case_of(
     if version == 0 or closed is None or closed.manifest is None:
         period = period_of(month, config.books.timezone, zone_of(config.books.timezone))
         wanted = Wanted(tuple(group_by or config.books.group_by or DEFAULT_GROUP))
-        return Case(config, store, period, wanted, config.accounting.location_factor, as_of_s)
+        return Case(config, store, period, wanted, method or config.accounting.location_factor, as_of_s)
     if group_by:
         raise UsageError(f"{month} is closed, with the rows that it has.", "Leave --group-by out, or ask for --draft.")
+    if method:
+        raise UsageError(
+            f"{month} is closed, with the factors that it has.", "Leave --hourly and --annual out, or ask for --draft."
+        )
     claim, statement = claim_of(store, closed), statement_of(store, closed)
     return Case(
         with_options(config, claim),
@@ -258,7 +270,7 @@ def _emissions(store: BookStore, period: Period) -> list[str]:
 def _policy(case: Case) -> tuple[tuple[str, str], ...]:
     return (
         ("Period", f"{case.period.month} in {case.period.timezone}: hours that start in it."),
-        ("Location-based", f"location_kgco2e is the {case.method} figure (accounting.location_factor)."),
+        ("Location-based", f"location_kgco2e is the {case.method} figure."),
         ("Known as of", f"{utc(case.as_of_s)}: nothing that was recorded later weighs anything."),
         (
             "Scope",
