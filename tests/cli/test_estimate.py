@@ -61,6 +61,14 @@ def test_the_help_explains_what_is_cut_off(estimate: Command) -> None:
     assert "62.4476 t and 153.9074 t" in out
 
 
+def test_the_whole_world_is_no_market(estimate: Command) -> None:
+    """As the statement and the counters have it: nothing stands in for a market's rate."""
+    result = estimate.json("--kwh 100 --zone WORLD")
+    assert result["location_kgco2e"] > 0
+    assert result["market_kgco2e"] is None
+    assert result["notes"]["market_kgco2e"].startswith("The whole world is no market.")
+
+
 SCORE = ("--kwh", "10", "--pue", "1.2", "--intensity-g-per-kwh", "100", "--device-hours", "43.8")
 
 

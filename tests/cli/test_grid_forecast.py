@@ -179,6 +179,7 @@ def test_a_forecast_that_is_over_or_too_short_says_so(node: Node) -> None:
         (("FR", "--hours", "0"), "--hours '0' is not a number above 0"),
         (("FR", "--hours", "many"), "--hours 'many' is not a number above 0"),
         (("FR", "--hours", "nan"), "--hours 'nan' is not a number above 0"),
+        (("FR", "--hours", "0.0001"), "--hours 0.0001 is less than a minute."),
         (("FR", "--hours", "30"), "30 hours do not fit within 24h."),
         (("FR", "--within", "tomorrow"), "--within 'tomorrow' is no length of time."),
         (("FR", "--kw", "-3"), "--kw '-3' is not a number above 0"),

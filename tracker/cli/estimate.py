@@ -135,6 +135,8 @@ def _rates(question: Question, flags: Flags) -> tuple[Choice | NoFactor | Decima
     location = tables.choose(question.zone, question.at_s)
     if market is not None:
         return location, market
+    if question.zone.kind == "world":
+        return location, NoFactor("the whole world is no market", by_rule=True)
     return location, choose_residual(tables.rows(), zone_path(question.zone), question.at_s)
 
 

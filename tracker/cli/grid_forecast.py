@@ -26,6 +26,7 @@ from tracker.grid_wiring import store_path
 
 _HOUR_S = 3600
 _MOST_HOURS = 24 * 31
+_LEAST_S = 60
 
 
 @click.command("forecast", short_help="Find the greenest hours to come.")
@@ -73,7 +74,9 @@ def _wish(hours: str, within: str, kw: str | None) -> Wish:
         within_s = Duration.parse(within).ns // NS_PER_S
     except ValueError as error:
         raise UsageError(f"--within {within[:40]!r} is no length of time.", "Write it like 12h or 2d.") from error
-    if not 0 < length_s <= within_s:
+    if length_s < _LEAST_S:
+        raise UsageError(f"--hours {hours[:40]} is less than a minute.", "Write it like 4 or 0.5.")
+    if length_s > within_s:
         raise UsageError(
             f"{hours} hours do not fit within {within[:40]}.", "Give more time with --within, or fewer --hours."
         )
