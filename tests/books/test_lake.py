@@ -120,6 +120,8 @@ def test_a_newer_schema_is_refused_with_a_sentence(node: Node, tmp_path: Path) -
         rows_in("entries", newer.read_bytes(), "entries/x")
     refuse_newer([path])
     refuse_newer([])
+    with pytest.raises(BooksRefused, match=r"newer\.parquet has schema 2"):
+        refuse_newer([path, newer, path])
 
 
 @pytest.mark.parametrize("length", [0, 3, 100, -1])

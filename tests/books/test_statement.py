@@ -28,6 +28,7 @@ from tracker.core.weights import Place, Weight
 
 OCTOBER = period_of("2026-10", "UTC", UTC)
 NLP, VISION = TRAIN, Workload("pod/2", Kind.POD, "detect", team="vision", project="detector", cost_centre="CC-2")
+_AS_SHIPPED = "FORMAT parquet, KV_METADATA {'wattledger.schema': 'entries/1'}"
 
 
 @pytest.fixture
@@ -222,7 +223,7 @@ def test_files_that_lack_a_column_are_read_beside_those_that_have_it(store: Book
     path = _paths(store)[0 if older_first else 1]
     with duckdb.connect() as connection:
         connection.execute(f"CREATE TABLE old AS SELECT * EXCLUDE (phase, cluster) FROM read_parquet('{path}')")
-        connection.execute(f"COPY old TO '{path}' (FORMAT parquet)")
+        connection.execute(f"COPY old TO '{path}' ({_AS_SHIPPED})")
     rows, _ = _asked(store, ("team", "phase"))
     assert sum(row.sums.it_uj for row in rows) == 107
     assert {row.key for row in rows} == {("nlp", ""), ("nlp", "training")}
@@ -250,7 +251,7 @@ def _many(store: BookStore, projects: int) -> Path:
             f"CREATE TABLE many AS SELECT * REPLACE ('project-' || r AS project, 1 AS energy_uj) "
             f"FROM read_parquet('{path}'), range({projects}) n(r)"
         )
-        connection.execute(f"COPY many TO '{path}' (FORMAT parquet)")
+        connection.execute(f"COPY many TO '{path}' ({_AS_SHIPPED})")
     return path
 
 

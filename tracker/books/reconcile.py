@@ -13,7 +13,7 @@ from tracker.books.counters import Counted
 from tracker.books.engine import connect
 from tracker.books.finding import some
 from tracker.books.interface import BookStore
-from tracker.books.lake import damaged, scan
+from tracker.books.lake import damaged, refuse_newer, scan
 from tracker.books.meter import MeterReading
 from tracker.books.names import LakeFile, parse_name, prefixes, select
 from tracker.core.accounting import PERMILLE
@@ -40,13 +40,14 @@ class Hourly:
 
 
 def hourly_energy(store: BookStore, start_s: int, end_s: int) -> tuple[Hourly, ...]:
-    """What the lake has of [start_s, end_s). Raises BooksUnavailable, BooksDamaged."""
+    """What the lake has of [start_s, end_s). Raises BooksUnavailable, BooksDamaged, BooksRefused."""
     import duckdb  # noqa: PLC0415 - 60 MB that only commands of the books need
 
     listed = [each for top in prefixes("entries", start_s, end_s) for each in store.names(top)]
     files: list[LakeFile] = [file for name, size in listed if (file := parse_name(name, size)) is not None]
     wanted = select(file for file in files if file.start_s < end_s and start_s < file.end_s).files
     paths = store.local([file.name for file in wanted])
+    refuse_newer(paths)
     query = (
         "SELECT coalesce(site, ''), hostname, hour_s, sum(energy_uj)::HUGEINT,"  # noqa: S608 - quoted by scan
         " coalesce(sum(energy_uj) FILTER (method <> 'measured'), 0)::HUGEINT"

@@ -19,7 +19,7 @@ from typing import Any, Self
 from tracker.books.dimensions import OF_PLACES, OF_ROWS, REMAINDER, Wanted
 from tracker.books.engine import connect
 from tracker.books.interface import BooksDamaged, BooksUnavailable
-from tracker.books.lake import SCHEMAS, damaged, scan
+from tracker.books.lake import SCHEMAS, damaged, refuse_newer, scan
 from tracker.books.sums import SELECT, RowSums, Sums
 from tracker.core.statement import Period
 from tracker.core.weights import Place, Weight
@@ -57,6 +57,7 @@ class MonthQuery:
         self._mismatch: type[Exception] = duckdb.InvalidInputException
         self._too_large: type[Exception] = duckdb.OutOfMemoryException
         self._memory_mib, self._folder = memory_mib, folder
+        self._known: set[Path] = set()  # files whose schema was looked at
         self._connection = connect(threads)
         self.execute(f"SET memory_limit = '{memory_mib}MiB'")
         self._connection.execute("SET temp_directory = $1", [str(folder)])
@@ -82,11 +83,14 @@ class MonthQuery:
             ) from error
 
     def scan(self, sql: str, values: Sequence[object], kind: str, paths: Sequence[Path]) -> None:
-        """Make a table by SQL that reads files of the lake as ``{files}``. Raises BooksDamaged, which names the file.
+        """Make a table by SQL that reads files of the lake as ``{files}``. Raises BooksDamaged, which names the file,
+        and BooksRefused for a file of a newer schema, wherever it lies: its columns mean something else.
 
         Files of one schema are read as they are, which takes a third of the time and memory of matching the columns of
         each; only where some are of an older version their columns are matched.
         """
+        refuse_newer(path for path in paths if path not in self._known)
+        self._known.update(paths)
         try:
             if paths and self._is_current(kind, paths[0]):
                 with suppress(self._mismatch):

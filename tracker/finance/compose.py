@@ -15,7 +15,6 @@ from tracker.books.allocation import allocate_idle
 from tracker.books.coverage import Coverage, last_sites, read_presence
 from tracker.books.dimensions import Wanted, sorted_filters
 from tracker.books.interface import BookStore
-from tracker.books.lake import refuse_newer
 from tracker.books.rows import lines_of, merged
 from tracker.books.sites import Sites, read_sites
 from tracker.books.statement import Cell, MonthQuery
@@ -28,7 +27,7 @@ from tracker.core.period import days_of, period_of
 from tracker.core.statement import DEFAULT_GROUP, Line, Statement, Status
 from tracker.core.words import counted
 from tracker.finance.assembling import USAGE, Asked, Found, assembled, unknown_of
-from tracker.finance.inputs import MonthFiles, expected_nodes, find_files, inputs_of, local, newest, site_files
+from tracker.finance.inputs import MonthFiles, expected_nodes, find_files, inputs_of, local, site_files
 from tracker.finance.listing import Used, embodied_uses, factor_uses, site_uses
 from tracker.finance.places import SiteBook, places_of, site_book
 from tracker.finance.terms import (
@@ -87,7 +86,6 @@ def compose(
             "Ship a node's hours first: wattledger ship. Which months there are: wattledger close --status",
         )
     with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
-        refuse_newer(local(store, [*newest(files.coverage), *newest(files.entries)]))
         with MonthQuery(Path(folder), config.books.memory_mib, threads) as query:
             found = _read(config, store, asked, files, query, say)
         say()

@@ -72,13 +72,6 @@ def local(store: BookStore, files: Sequence[LakeFile]) -> list[Path]:
     return store.local([file.name for file in files])
 
 
-def newest(files: Iterable[LakeFile]) -> list[LakeFile]:
-    """The last file of each ledger: if any is of a newer schema, so is that one, and the fleet's need not all be
-    opened to know it."""
-    last = {(file.hostname, file.ledger): file for file in sorted(files, key=lambda each: each.end_s)}
-    return [last[whose] for whose in sorted(last)]
-
-
 def expected_nodes(
     files: MonthFiles,
     presence: Presence,
