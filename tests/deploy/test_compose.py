@@ -70,7 +70,9 @@ def test_the_real_machine_takes_one_variable_and_a_place(tour: Tour) -> None:
     path.write_text(text.replace("    cgroup: host\n", ""), "utf-8")  # Compose 1.29, which is here, has no such key
     services = tour.config("compose.yaml", "real.yaml", "gpu.yaml")["services"]
     agent = services["agent"]
-    assert agent["command"] == ["run", "--path.sysfs=/host/sys", "--path.procfs=/host/proc"]
+    assert agent["command"] == ["run"]
+    roots = {"WATTLEDGER_NODE__SYSFS": "/host/sys", "WATTLEDGER_NODE__PROCFS": "/host/proc"}
+    assert roots.items() <= agent["environment"].items(), "of check in this container, too"
     assert {"/proc:/host/proc:ro", "/sys:/host/sys:ro", "real:/var/lib/wattledger:rw"} <= {*agent["volumes"]}
     assert (agent["user"], agent["pid"], agent["cap_drop"]) == ("0:0", "host", ["ALL"])
     assert agent["environment"]["WATTLEDGER_SITE__TOUR__ZONE"] == "DE"

@@ -46,8 +46,7 @@ class Node:
 
     @property
     def arguments(self) -> Sequence[str]:
-        roots = ("--path.sysfs=/host/sys", "--path.procfs=/host/proc")
-        return ("run", f"--listen=127.0.0.1:{self.port}", *roots)
+        return ("run", f"--listen=127.0.0.1:{self.port}")
 
     def flags(self, volume: str) -> list[str]:
         """What NVIDIA's runtime would mount, the host's file systems, and the state."""
@@ -63,6 +62,8 @@ class Node:
             "WATTLEDGER_SAMPLING__TICK": "1s",
             "WATTLEDGER_SAMPLING__COMMIT": "1s",
             "WATTLEDGER_NODE__HOSTNAME": "node-1",
+            "WATTLEDGER_NODE__SYSFS": "/host/sys",
+            "WATTLEDGER_NODE__PROCFS": "/host/proc",
             "WATTLEDGER_HEALTH_URL": f"http://127.0.0.1:{self.port}/-/healthy",
         }
         return [f"--volume={source}:{target}" for source, target in mounts.items()] + [
@@ -132,7 +133,7 @@ def test_rapl_needs_the_hosts_root_and_no_capability(engine: Engine, tmp_path: P
             here.wait_ready(engine, name)
             until(lambda: joules(here.series(), component="cpu") > 0, "CPU energy was booked")
             assert (joules(here.series(), component="cpu", method="measured") > 0) is measured
-            said = engine.podman("exec", name, "wattledger", "check", "--path.sysfs=/host/sys").stdout
+            said = engine.podman("exec", name, "wattledger", "check").stdout
             assert ("This process may not read the RAPL energy counters" in said) is not measured, said
 
 

@@ -227,14 +227,17 @@ def test_root_without_any_capability_reads_what_the_kernel_keeps_for_root(tmp_pa
             path.chmod(0o400)
         places = {
             "/etc/wattledger": config_files({}, tmp_path / "etc"),
-            "/var/lib/wattledger": tmp_path / "state",
             "/host/sys": machine.sysfs,
             "/tmp": tmp_path,
         }
-        args = [word for word in container["args"] if word.startswith(("--config", "--state-dir", "--path"))]
-        check = {**container, "command": ["wattledger", "check"], "args": [*args, "--json"]}
+        # as "kubectl exec" asks: a plain command; only the file's place is another here
+        check = {
+            **container,
+            "command": ["wattledger", "check"],
+            "args": ["--json", "--config=/etc/wattledger/config.toml"],
+        }
         caps = ["--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs"]
-        done = run(check, places, {}, ["setpriv", *caps])
+        done = run(check, places, {"XDG_STATE_HOME": str(tmp_path)}, ["setpriv", *caps])
     finally:
         machine.close()
     assert done.returncode == 0, done.stdout + done.stderr

@@ -102,7 +102,8 @@ def test_it_knows_its_pod_its_labels_and_its_neighbours(trainer: Chart, tmp_path
     items = pod.volumes["wattledger-podinfo"]["downwardAPI"]["items"]
     assert {each["path"] for each in items} == {"labels", "annotations"}
     assert pod.spec["shareProcessNamespace"] is True
-    assert {"--own-only", "--path.sysfs=/host/sys"} <= {*container["args"]}
+    assert "--own-only" in container["args"]
+    assert helm.environ(container)["WATTLEDGER_NODE__SYSFS"] == "/host/sys"
 
 
 def test_its_variables_are_settings_that_the_daemon_takes(trainer: Chart, tmp_path: Path) -> None:

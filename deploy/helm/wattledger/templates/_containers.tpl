@@ -72,6 +72,11 @@ envFrom:
 {{- end }}
 {{- end -}}
 
+{{- /* A variable and no flag: kubectl exec … wattledger check has to look there, too. */ -}}
+{{- define "wattledger.sysEnv" -}}
+- {name: WATTLEDGER_NODE__SYSFS, value: /host/sys}
+{{- end -}}
+
 {{- /* Read-only with everything that is mounted below it (/sys/fs/cgroup), where the cluster can: uid 0 owns cgroups. */ -}}
 {{- define "wattledger.sysMount" -}}
 - name: sys

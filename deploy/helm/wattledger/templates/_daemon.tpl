@@ -9,6 +9,9 @@
 {{- else }}
 - {name: NVIDIA_VISIBLE_DEVICES, value: void}
 {{- end }}
+{{- if not .Values.daemon.demo }}
+{{ include "wattledger.sysEnv" . }}
+{{- end }}
 {{- if not (include "wattledger.asksApi" .) }}
 - {name: WATTLEDGER_WORKLOADS__KUBERNETES__API, value: "false"}
 {{- end }}
@@ -98,8 +101,6 @@ args:
   - --log.format={{ .Values.daemon.log.format }}
   {{- if .Values.daemon.demo }}
   - --demo
-  {{- else }}
-  - --path.sysfs=/host/sys
   {{- end }}
   {{- if .Values.web.configSecret }}
   - --web.config.file=/etc/wattledger-web/{{ .Values.web.configKey }}

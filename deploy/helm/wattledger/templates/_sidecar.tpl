@@ -19,15 +19,15 @@ args:
   - --listen=:{{ .Values.web.port }}
   - --log.format={{ .Values.daemon.log.format }}
   - --own-only
-  {{- if .Values.sidecar.hostSys }}
-  - --path.sysfs=/host/sys
-  {{- end }}
 env:
   {{- include "wattledger.commonEnv" . | nindent 2 }}
   {{- include "wattledger.nodeEnv" . | nindent 2 }}
   {{- range $name, $path := dict "POD_NAME" "metadata.name" "POD_NAMESPACE" "metadata.namespace" "POD_UID" "metadata.uid" }}
   - name: {{ $name }}
     valueFrom: {fieldRef: {apiVersion: v1, fieldPath: {{ $path }}}}
+  {{- end }}
+  {{- if .Values.sidecar.hostSys }}
+  {{- include "wattledger.sysEnv" . | nindent 2 }}
   {{- end }}
   - {name: WATTLEDGER_WORKLOADS__KUBERNETES__API, value: "false"}
   - {name: WATTLEDGER_WORKLOADS__GPU_REPLICAS, value: {{ .Values.sidecar.gpuReplicas | quote }}}
