@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -16,12 +17,14 @@ from tests.books.closing_child import MONTH, RENDERERS, claim_for, review
 from tests.fakes.s3 import S3, s3_server
 from tests.fakes.statements import CORRECTIONS, STATEMENT
 from tracker.books.closing import (
+    Renderer,
     claim,
     draft_of,
     keep_pieces,
     open_month,
     open_version,
     post,
+    prove,
     reviewed_name,
     seal,
 )
@@ -42,8 +45,9 @@ from tracker.books.versions import (
     working,
 )
 from tracker.core.closing import Manifest, NotClosable, Output
+from tracker.core.errors import UsageError
 from tracker.core.restating import Posting, Reason, Restated
-from tracker.core.statement import Input, Status
+from tracker.core.statement import Input, Statement, Status
 
 REPO = Path(__file__).parents[2]
 V1 = "statements/2026-10/v1"
@@ -128,6 +132,20 @@ def test_a_sealed_file_that_is_lost_is_named_with_its_hash(store: BookStore, tmp
         read_all(store)
     hashes = {each.name: each.sha256 for each in (manifest.inputs, *manifest.outputs)}
     assert hashes[name] in caught.value.remedy
+
+
+def test_what_one_format_cannot_hold_is_told_before_anything_is_written(store: BookStore) -> None:
+    """A claim names its formats for good: nothing could be done about it any more."""
+
+    def render(_statement: Statement, _out: BinaryIO) -> None:
+        raise UsageError("A sheet holds 3 rows and the statement has 7.", "Use the formats csv or parquet.")
+
+    with pytest.raises(NotClosable) as caught:
+        prove(STATEMENT, [*RENDERERS, Renderer("xlsx", "xlsx", "", render)])
+    assert caught.value.sentence == "2026-10 cannot be sealed as xlsx. A sheet holds 3 rows and the statement has 7."
+    assert "books.group_by" in caught.value.remedy
+    prove(STATEMENT, RENDERERS)
+    assert content(store) == {}
 
 
 def test_closing_again_changes_nothing(store: BookStore) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import pytest
 
-from tests.books.small_lake import NODE, day, put, put_rows
+from tests.books.small_lake import NODE, Hours, day, put, put_rows
 from tests.finance.months import (
     CONFIG,
     GPU_2,
@@ -30,15 +31,17 @@ from tests.finance.months import (
     with_pue,
 )
 from tracker.books.interface import BooksRefused, BookStore
+from tracker.books.names import day_start_s
 from tracker.books.schema import entry_rows
 from tracker.books.sealed_inputs import SealedInputs
 from tracker.books.versions import claim_of, read_output, statement_of, versions
 from tracker.config.schema import Grid
 from tracker.core.closing import NotClosable
 from tracker.core.errors import UsageError
-from tracker.core.model import Method
+from tracker.core.model import IDLE, Method
 from tracker.core.restating import Outcome
-from tracker.core.statement import Status
+from tracker.core.statement import Statement, Status
+from tracker.exports.as_csv import CsvExporter
 from tracker.finance import closing, sealing
 from tracker.finance.compose import NoData, compose
 from tracker.registry import EXPORTS
@@ -67,6 +70,35 @@ def test_every_input_is_sealed_with_the_hash_of_its_bytes(closed: BookStore) -> 
     lake = [each for each in inputs if each.name.startswith(("entries/", "coverage/"))]
     assert len(lake) == 6
     assert all(len(each.sha256) == 64 for each in inputs)
+
+
+class Narrow(CsvExporter):
+    """A format that holds few rows, as a sheet does."""
+
+    name = extension = "narrow"
+
+    def render(self, statement: Statement, out: BinaryIO) -> None:
+        if len(statement.rows) > 1:
+            raise UsageError(f"It holds 1 row and the statement has {len(statement.rows)}.")
+        super().render(statement, out)
+
+
+def test_a_month_that_a_format_cannot_hold_is_refused_at_its_review(
+    store: BookStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And after what the sentence says is done, it can be closed: nothing was claimed."""
+    monkeypatch.setitem(EXPORTS, "narrow", Narrow)
+    idle = Hours().add(day_start_s("2026-10-30"), HOUR_UJ, workload=IDLE, device=GPU_2)
+    put(store, "2026-10-30", idle, node=SECOND)
+    waive = ("coverage=tried", "unshipped=tried")
+    before = content(store)
+    with pytest.raises(NotClosable, match=r"2026-10 cannot be sealed as narrow.*books\.group_by"):
+        review(store, waive=waive)
+    assert content(store) == before
+    fewer = with_books(group_by=("site",))
+    review(store, config=fewer, waive=waive)
+    close(store, config=fewer)
+    assert versions(store, MONTH)[0].formats == tuple(EXPORTS)
 
 
 def test_who_prepared_does_not_approve_unless_the_books_allow_it_and_say_so(store: BookStore) -> None:

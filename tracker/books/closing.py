@@ -1,5 +1,6 @@
 """Sealing a month: which files are written, in which order, and what a killed or a second closer finds.
 
+    0. every format is rendered once, into nothing      what cannot be sealed cannot be reviewed (``prove``)
     1. reviewed-<sha16>.json, then review-001.json     the preparer's; a second review is review-002.json
     2. inputs/…                                        copies of inputs whose originals a later shipping replaces
     3. inputs.json                                     the claim: of all closers the one who creates it wins
@@ -13,8 +14,10 @@ command again: before step 3 nothing was decided, and from there on every byte f
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -23,6 +26,7 @@ from tracker.books.interface import BooksDamaged, BookStore
 from tracker.books.names import parse_name
 from tracker.books.versions import CLAIM, MANIFEST, RESTATED, ROOT, decoded, encoded, folder, record, sha256
 from tracker.core.closing import Claim, Manifest, NotClosable, Output, Review, sealed
+from tracker.core.errors import UsageError
 from tracker.core.restating import Posting, Restated
 from tracker.core.statement import Input, Statement, Status
 
@@ -61,6 +65,21 @@ def draft_of(statement: Statement) -> Draft:
     bare = replace(statement, status=Status.DRAFT, statement_id="", preparer="", approver="", checks=())
     content = msgspec.json.encode(bare, order="deterministic")
     return Draft(content, sha256(content), sha256(encoded(statement.inputs)))
+
+
+def prove(statement: Statement, renderers: Iterable[Renderer]) -> None:
+    """Render every format that is to be sealed, before anything is decided: a claim names them for good, and sealing
+    gives the same bytes from the same statement and version. Raises NotClosable for one that cannot hold it."""
+    month = statement.period.month
+    with Path(os.devnull).open("wb") as nowhere:
+        for renderer in renderers:
+            try:
+                renderer.render(statement, nowhere)
+            except UsageError as error:
+                raise NotClosable(
+                    f"{month} cannot be sealed as {renderer.format}. {error.sentence}",
+                    "Every format is sealed: group the rows by fewer dimensions (books.group_by), and review it again.",
+                ) from error
 
 
 def keep_review(store: BookStore, draft: Draft, review: Review) -> Review:

@@ -30,9 +30,10 @@ _OPTIONS = {
 
 def write(statement: Statement, out: BinaryIO) -> None:
     """Raises UsageError where a sheet cannot hold the rows."""
-    if max(len(statement.rows), len(statement.corrections)) > MOST_ROWS:
+    longest = max(len(statement.rows), len(statement.corrections))
+    if longest > MOST_ROWS:
         raise UsageError(
-            f"A sheet holds {MOST_ROWS:,} rows and the statement has {len(statement.rows):,}.",
+            f"A sheet holds {MOST_ROWS:,} rows and the statement has {longest:,}.",
             "Use the formats csv or parquet, or group by fewer dimensions.",
         )
     with tempfile.TemporaryDirectory(prefix="wattledger-export-") as folder:

@@ -27,7 +27,7 @@ from tracker.core.restating import by_group
 from tracker.core.statement import DEFAULT_GROUP, Check, Reconciled, Statement, Status
 from tracker.finance.compose import compose
 from tracker.finance.evidence import Tell, evidence_of
-from tracker.finance.sealing import options_of
+from tracker.finance.sealing import options_of, renderers
 from tracker.finance.trend import trend_of
 
 
@@ -84,6 +84,8 @@ def to_review(
     group_by = config.books.group_by or DEFAULT_GROUP
     statement, posted = _composed(config, store, month, number, as_of_s, group_by, beside)
     checks = _judged(config, store, statement, waivers, now_s, tell)
+    if not in_the_way(checks):
+        books.prove(statement, renderers(config))
     return Prospect(number, statement, books.draft_of(statement), posted, checks, waivers, None)
 
 
