@@ -128,6 +128,16 @@ def test_how_and_when_it_was_read_is_no_news() -> None:
     assert is_news(None, row())
 
 
+def test_a_value_that_is_taken_back_is_news_and_one_that_never_was_is_none() -> None:
+    """Services list hours before they know them: each would be a record."""
+    known, gone = FactorRecord(row(), HOUR, 1), FactorRecord(row(value=""), HOUR, 2, 1)
+    assert is_news(known, row(value=""))
+    assert is_news(gone, row())
+    assert not is_news(gone, row(value="", quality_tier=2))
+    assert not is_news(None, row(value=""))
+    assert is_news(None, row(value="", quality_tier=4)), "a table says so by rule"
+
+
 def test_a_file_that_is_old_does_not_undo_what_was_learnt_since() -> None:
     first = FactorRecord(row(value="56", fetched_at_s=10), 10, 1)
     second = FactorRecord(row(value="57", fetched_at_s=20), 20, 2, 1)

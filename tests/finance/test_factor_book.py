@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.grid.hours import NOON_S, hour
-from tracker.core.factors import Choice
+from tracker.core.factors import Choice, NoFactor
 from tracker.core.known import FactorRecord
 from tracker.finance.factors import Policy, factor_book
 
@@ -21,3 +21,14 @@ def test_an_old_bundle_that_a_node_imported_late_changes_nothing_in_the_books() 
     (answer,) = factor_book((), records, TIERS, NOON_S + 100_000).hourly("FR", NOON_S)
     assert isinstance(answer, Choice)
     assert (answer.row.value_printed, factor_book((), records, TIERS, 2**40).since(answer.row)) == ("60", NOON_S + 7200)
+
+
+def test_a_value_that_its_source_took_back_weighs_nothing() -> None:
+    """The next tier stands in; what was known before it was taken back still answers a question as of then."""
+    row = hour(0)
+    gone = replace(row, value_printed="", origin=replace(row.origin, fetched_at_s=NOON_S + 7200))
+    records = [FactorRecord(row, NOON_S + 3600, 1), FactorRecord(gone, NOON_S + 7200, 1)]
+    (now,) = factor_book((), records, TIERS, NOON_S + 7200).hourly("FR", NOON_S)
+    (before,) = factor_book((), records, TIERS, NOON_S + 7199).hourly("FR", NOON_S)
+    assert isinstance(now, NoFactor)
+    assert isinstance(before, Choice)

@@ -109,7 +109,7 @@ def test_importing_twice_changes_nothing(tmp_path: Path) -> None:
 
 #: What a node reads, one reading after the other: (hour, value). Then it exports, and so on.
 Readings = st.lists(
-    st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["50", "60", "60.0"])), min_size=1, max_size=4),
+    st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["50", "60", ""])), min_size=1, max_size=4),
     min_size=1,
     max_size=5,
 )
@@ -144,7 +144,7 @@ def after_imports(folder: Path, bundles: list[bytes]) -> dict[str, FactorRow]:
 def test_importing_exports_in_order_ends_where_the_exporter_is(
     tmp_path_factory: pytest.TempPathFactory, readings: list[list[tuple[int, str]]]
 ) -> None:
-    """Also where a value went back to what it was before."""
+    """Also where a value went back to what it was before, or was taken back."""
     folder = tmp_path_factory.mktemp("bundles")
     bundles = exports_of(folder, readings)
     assert after_imports(folder, bundles) == {each.row.factor_id: each.row for each in parse_bundle(bundles[-1], "x")}

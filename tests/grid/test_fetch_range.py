@@ -61,6 +61,25 @@ def test_reading_again_is_no_news_and_a_correction_supersedes(store: FactorStore
     ]
 
 
+def test_a_value_that_is_taken_back_is_a_change_and_no_interval_that_the_service_knows(store: FactorStore) -> None:
+    provider, last_s = Scripted(), START_S + 23 * HOUR_S
+    fetch(provider, FR, START_S, last_s, store, NOW_S)
+    provider.values = {START_S + 5 * HOUR_S: "", last_s: ""}  # the last one was never known
+    again = fetch(provider, FR, START_S, START_S + DAY_S, store, NOW_S + 60)
+    assert again.fetched == Fetched(22, 0, 1, 22, last_s)
+    assert [record.row.value_printed for record in store.history(f"scripted:FR:{START_S + 5 * HOUR_S}")] == ["50", ""]
+    assert store.history(f"scripted:FR:{last_s}") == ()
+
+
+def test_an_answer_without_any_value_takes_nothing_back(store: FactorStore) -> None:
+    """A service that has lost its data corrects nobody."""
+    provider = Scripted()
+    fetch(provider, FR, START_S, START_S + DAY_S, store, NOW_S)
+    provider.change = lambda row: replace(row, value_printed="")
+    assert fetch(provider, FR, START_S, START_S + DAY_S, store, NOW_S + 60).fetched == Fetched()
+    assert {record.row.value_printed for record in store.records(("FR",), 0, 1 << 40)} == {"50"}
+
+
 def test_an_error_costs_its_chunk_and_none_before_it(store: FactorStore) -> None:
     """So does a kill: each chunk is in the store before the next one is asked for. What came is counted."""
     provider = Scripted()
@@ -142,7 +161,6 @@ def test_nothing_for_a_part_is_no_error_and_nothing_for_all_of_it_is_said(store:
         ({"value_printed": "-0.1"}, "-0.1 g/kWh"),
         ({"value_printed": "2000.1"}, "2000.1 g/kWh"),
         ({"value_printed": "2.1", "unit_printed": "t/MWh"}, "2.1 t/MWh"),
-        ({"value_printed": ""}, " g/kWh"),
         ({"value_printed": "NaN"}, "NaN g/kWh"),
         ({"unit_printed": "percentile"}, "50 percentile"),
         ({"factor_id": f"scripted:FR:{START_S}"}, "one name for two intervals"),

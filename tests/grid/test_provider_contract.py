@@ -45,6 +45,8 @@ CASES: tuple[Case, ...] = tuple(
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 #: Made from something else than the answers of a service.
 NO_SERVICE = {"profile"}
+#: Asked for intervals with a value only, or computed from what other intervals may lack.
+LEAVES_OUT = {"rte", "entsoe"}
 LATER_S = 60
 
 FAULTS: dict[str, tuple[type[ProviderError], ...]] = {
@@ -248,6 +250,24 @@ def test_a_missing_value_is_a_hole_and_the_others_are_kept(case: Case, tmp_path:
         provider, _, _ = bench_of(case, tmp_path, server)
         whole = provider.read(find_zone(case.zone), case.start_s, case.end_s, case.now_s)
     assert 0 < fetched.rows < len(whole)
+
+
+@every_case
+def test_a_value_that_the_service_takes_back_is_none_any_more(bench: Bench) -> None:
+    """Superseded by a record without a value, so that nobody weighs with it and everybody can see that it was there."""
+    case = bench.case
+    if case.holes is None or case.name in LEAVES_OUT:
+        pytest.skip(f"{case.name} does not say which intervals have no value")
+    bench.server.bodies[case.data_path] = case.holes
+    bench.fetch()
+    valued = {record.row.factor_id for record in bench.known() if record.row.value_printed}
+    told = bench.provider.read(bench.zone, case.start_s, case.end_s, case.now_s + LATER_S)
+    gone = {row.factor_id for row in told if not row.value_printed} & {record.row.factor_id for record in bench.good}
+    assert gone
+    assert not gone & valued
+    for factor_id in gone:
+        before, after = bench.store.history(factor_id)
+        assert (before.row.value_printed != "", after.row.value_printed, after.supersedes) == (True, "", before.number)
 
 
 @every_case

@@ -5,7 +5,8 @@ Rules of this file:
    one before it. Nothing is changed, nothing is taken away.
 2. ``valid_from_s`` and ``valid_to_s`` say when a value holds in the world, ``recorded_at_s`` since when it is known
    here. A question as of an instant sees what was recorded up to that instant, and never what came later.
-3. Reading the same thing again is no news. What differs from reading to reading (the address with the range that was
+3. A value that its source takes back is superseded by a record without one.
+4. Reading the same thing again is no news. What differs from reading to reading (the address with the range that was
    asked for, the checksum of the answer, when it was read or last touched at the source) does not make a value new.
 """
 
@@ -14,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from tracker.core.factors import FactorRow
+from tracker.core.factors import ESTIMATED, MEASURED, PROFILE, FactorRow
+
+_OF_HOURS = (MEASURED, ESTIMATED, PROFILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,13 @@ class FactorRecord:
 
 
 def is_news(newest: FactorRecord | None, row: FactorRow) -> bool:
-    """Whether ``row`` says something that the newest record of its factor_id does not say."""
-    return newest is None or not same_content(newest.row, row)
+    """Whether ``row`` says something that the newest record of its factor_id does not say. That an interval has no
+    value is news where it had one: its source takes that back."""
+    if newest is None:
+        return row.value_printed != "" or row.quality_tier not in _OF_HOURS
+    if row.value_printed == newest.row.value_printed == "":
+        return False
+    return not same_content(newest.row, row)
 
 
 def is_news_from_elsewhere(history: Iterable[FactorRecord], row: FactorRow) -> bool:
@@ -53,7 +61,7 @@ def is_news_from_elsewhere(history: Iterable[FactorRecord], row: FactorRow) -> b
 
 
 def same_content(one: FactorRow, other: FactorRow) -> bool:
-    """Equal in everything that does not differ from reading to reading (rule 3)."""
+    """Equal in everything that does not differ from reading to reading (rule 4)."""
     return one == other or _content(one) == _content(other)
 
 

@@ -67,13 +67,17 @@ def _possible(number: Decimal, unit: str) -> bool:
 
 
 def in_order(service: str, rows: Iterable[FactorRow]) -> tuple[FactorRow, ...]:
-    """By start, each interval once. The same one twice with the same value is one; raises BadAnswer where an answer
-    contradicts itself or its intervals overlap."""
+    """By start, each interval once. The same one twice with the same value is one, and a value says more than none;
+    raises BadAnswer where an answer contradicts itself or its intervals overlap."""
     ordered: list[FactorRow] = []
-    for row in sorted(rows, key=lambda row: row.valid_from_s):
+    for row in sorted(rows, key=lambda row: (row.valid_from_s, row.value_printed == "")):
         last = ordered[-1] if ordered else None
         if last is None or row.valid_from_s >= last.valid_to_s:
             ordered.append(row)
+        elif not row.value_printed:
+            continue
+        elif not last.value_printed:
+            ordered[-1] = row
         elif (row.valid_from_s, row.valid_to_s, row.value_printed) != (
             last.valid_from_s,
             last.valid_to_s,

@@ -63,7 +63,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class _Workbook:
     """What one has, by the start of the hour, and where it came from."""
 
-    hours: Sequence[tuple[int, Decimal]]
+    hours: Sequence[tuple[int, Decimal | None]]
     endpoint: str
     sha256: str
     fetched_at_s: int
@@ -117,7 +117,7 @@ class Eia(LiveProvider):
         return zone.em_zone in AUTHORITIES
 
     def read(self, zone: Zone, start_s: int, end_s: int, now_s: int) -> tuple[FactorRow, ...]:
-        """Hours that have a value."""
+        """Hours that are in the workbook, also those without a value."""
         authority = AUTHORITIES.get(zone.em_zone)
         if authority is None:
             raise NoData(f"{SERVICE} has no balancing authority that is known to be {zone.code}.")
@@ -158,8 +158,8 @@ class Eia(LiveProvider):
         return body, str(path), hashlib.sha256(body).hexdigest(), now_s
 
 
-def hours_of(body: bytes, authority: str) -> list[tuple[int, Decimal]]:
-    """Start of the hour and lb/kWh; hours without a value are left out. Raises BadAnswer for a workbook that is none,
+def hours_of(body: bytes, authority: str) -> list[tuple[int, Decimal | None]]:
+    """Start of the hour and lb/kWh, None where there is no value. Raises BadAnswer for a workbook that is none,
     or of another authority. A value of 0 is no value: each of these grids burns something or imports from one that
     does."""
     from tracker.grid.eia_sheet import read_sheet  # noqa: PLC0415 - it loads openpyxl
@@ -170,19 +170,18 @@ def hours_of(body: bytes, authority: str) -> list[tuple[int, Decimal]]:
             raise BadAnswer(f"{SERVICE} answered for {ba[:20]!r} instead of {authority}.")
         if end_s % HOUR_S:
             raise BadAnswer(f"{SERVICE} answered with the time {iso(end_s)}, which is no full hour.")
-        if value is not None and value:
-            hours.append((end_s - HOUR_S, Decimal(printed(SERVICE, value, UNIT))))
+        hours.append((end_s - HOUR_S, Decimal(printed(SERVICE, value, UNIT)) if value else None))
     return hours
 
 
-def _row(zone: Zone, authority: str, start_s: int, value: Decimal, workbook: _Workbook) -> FactorRow:
+def _row(zone: Zone, authority: str, start_s: int, value: Decimal | None, workbook: _Workbook) -> FactorRow:
     end_s = start_s + HOUR_S
     return replace(
         _ROW,
         factor_id=factor_id(Eia.name, zone.code, FactorType.DIRECT, start_s, end_s),
         zone=zone.code,
         zone_printed=authority,
-        value_printed=str(value),
+        value_printed="" if value is None else str(value),
         valid_from_s=start_s,
         valid_to_s=end_s,
         data_year=iso(start_s)[:4],

@@ -65,11 +65,10 @@ class _Body(msgspec.Struct, rename="camel"):
 
 
 def parse_rows(answer: Answer, asked: Asked) -> Iterator[FactorRow]:
-    """The intervals of an answer, in its order; those without a value are left out. Raises BadAnswer."""
+    """The intervals of an answer, in its order, also those without a value. Raises BadAnswer."""
     body = decode(SERVICE, answer, _Body)
     for item in _checked(body, body.history, asked):
-        if item.carbon_intensity is not None:
-            yield _row(item, item.carbon_intensity, body, asked, answer)
+        yield _row(item, body, asked, answer)
 
 
 def parse_forecast(answer: Answer, asked: Asked, now_s: int) -> Forecast:
@@ -120,7 +119,7 @@ def _length_s(item: _Item, body: _Body, asked: Asked) -> int:
     return _LENGTHS_S[told]
 
 
-def _row(item: _Item, value: Decimal, body: _Body, asked: Asked, answer: Answer) -> FactorRow:
+def _row(item: _Item, body: _Body, asked: Asked, answer: Answer) -> FactorRow:
     start_s = instant_s(SERVICE, item.datetime)
     length_s = _length_s(item, body, asked)
     told = item.emission_factor_type or body.emission_factor_type
@@ -132,7 +131,7 @@ def _row(item: _Item, value: Decimal, body: _Body, asked: Asked, answer: Answer)
         zone=asked.zone.code,
         zone_printed=asked.place,
         zone_system="em",
-        value_printed=printed(SERVICE, value, UNIT),
+        value_printed="" if item.carbon_intensity is None else printed(SERVICE, item.carbon_intensity, UNIT),
         unit_printed=UNIT,
         gases="CO2e",
         factor_type=kind,

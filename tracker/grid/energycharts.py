@@ -100,7 +100,7 @@ class EnergyCharts(LiveProvider):
         return place(zone) in COUNTRIES
 
     def read(self, zone: Zone, start_s: int, end_s: int, now_s: int) -> tuple[FactorRow, ...]:
-        """Intervals that have begun and have a value in ``co2eq``."""
+        """Intervals that have begun and are in ``co2eq``."""
         answer, series = self._series(zone, start_s, end_s)
         rows = self._rows(zone, answer, series, series.co2eq or [])
         begun = (row for row in rows if start_s <= row.valid_from_s < end_s and row.valid_from_s <= now_s)
@@ -110,7 +110,8 @@ class EnergyCharts(LiveProvider):
         """What ``co2eq_forecast`` has for the interval that runs and later ones of 48 hours."""
         answer, series = self._series(zone, now_s, now_s + 2 * DAY_S)
         rows = self._rows(zone, answer, series, series.co2eq_forecast or [None] * len(series.unix_seconds or []))
-        return as_forecast(in_order(SERVICE, (row for row in rows if row.valid_to_s > now_s)), answer)
+        expected = (row for row in rows if row.value_printed and row.valid_to_s > now_s)
+        return as_forecast(in_order(SERVICE, expected), answer)
 
     def _series(self, zone: Zone, start_s: int, end_s: int) -> tuple[Answer, _Series]:
         first_s, last_s = outward(start_s, end_s, HOUR_S)  # several intervals, so that their length can be told
@@ -149,9 +150,8 @@ class EnergyCharts(LiveProvider):
             origin=origin,
         )
         return [
-            self._row(template, start_s, start_s + length_s, printed(SERVICE, value, UNIT))
+            self._row(template, start_s, start_s + length_s, "" if value is None else printed(SERVICE, value, UNIT))
             for start_s, value in zip(times, values, strict=True)
-            if value is not None
         ]
 
     def _row(self, template: FactorRow, start_s: int, end_s: int, value: str) -> FactorRow:

@@ -183,12 +183,14 @@ def _done(ranges: Sequence[Due], failures: Mapping[Due, ProviderError]) -> tuple
 
 
 def read_chunk(provider: LiveProvider, zone: Zone, start_s: int, end_s: int, store: FactorStore, now_s: int) -> Fetched:
-    """Read, look at it once more, keep it. Raises ProviderError, and then nothing of it is kept."""
+    """Read, look at it once more, keep it. Raises ProviderError, and then nothing of it is kept. An answer without any
+    value takes nothing back: a service that has lost its data corrects nobody."""
     rows = _guarded(provider, lambda: provider.read(zone, start_s, end_s, now_s))
     checked = screened_rows(provider.name, zone, start_s, end_s, rows)
-    added = store.append(checked, now_s)
-    known_to_s = max((row.valid_to_s for row in checked), default=None)
-    return Fetched(len(checked), added.new, added.changed, added.same, known_to_s)
+    valued = [row for row in checked if row.value_printed]
+    added = store.append(checked if valued else (), now_s)
+    known_to_s = max((row.valid_to_s for row in valued), default=None)
+    return Fetched(len(valued), added.new, added.changed, added.same, known_to_s)
 
 
 def _with_forecast(outcome: Outcome, provider: LiveProvider, zone: Zone, store: FactorStore, now_s: int) -> Outcome:

@@ -217,10 +217,7 @@ def _exported(source: Source, content: bytes, zone: Zone, start_s: int, end_s: i
     live = [
         replace(row, factor_id=f"file:{row.factor_id}", origin=replace(row.origin, provider="file"))
         for row in rows
-        if row.zone == zone.code
-        and row.quality_tier in {MEASURED, ESTIMATED}
-        and row.value_printed
-        and start_s <= row.valid_from_s < end_s
+        if row.zone == zone.code and row.quality_tier in {MEASURED, ESTIMATED} and start_s <= row.valid_from_s < end_s
     ]
     try:
         return in_order(source.name, live)

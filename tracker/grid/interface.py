@@ -99,8 +99,8 @@ class LiveProvider(ABC):
     @abstractmethod
     def read(self, zone: Zone, start_s: int, end_s: int, now_s: int) -> tuple[FactorRow, ...]:
         """Factors of the intervals that begin in [start_s, end_s), in order, of tier 1 or 2 (a profile's:
-        3), scheme AVERAGE. Intervals that the service does not know are left out, never filled. Raises
-        ProviderError."""
+        3), scheme AVERAGE. Intervals that the service does not know are left out, never filled; one that it lists
+        without a value is a row without value, which takes back what was known of it. Raises ProviderError."""
 
     def forecast(self, zone: Zone, now_s: int) -> Forecast | None:  # noqa: ARG002 - for those that override it
         """What is expected from now on; None: this service forecasts nothing. Raises ProviderError."""

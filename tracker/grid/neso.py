@@ -123,7 +123,8 @@ class Neso(LiveProvider):
         """The half hour that runs and the 48 hours after it."""
         answer = self._answer(f"{minute(now_s // HALF_HOUR_S * HALF_HOUR_S)}/fw48h")
         rows = self._rows(zone, answer, forecast_only=True)
-        return as_forecast(in_order(SERVICE, (row for row in rows if row.valid_to_s > now_s)), answer)
+        expected = (row for row in rows if row.value_printed and row.valid_to_s > now_s)
+        return as_forecast(in_order(SERVICE, expected), answer)
 
     def _answer(self, span: str) -> Answer:
         question = Question(self._address(span), headers={"Accept": "application/json"})
@@ -144,14 +145,14 @@ class Neso(LiveProvider):
         return [period for region in regions for period in region.data]
 
     def _rows(self, zone: Zone, answer: Answer, *, forecast_only: bool) -> list[FactorRow]:
-        """The periods that have a value."""
+        """The periods, also those without a value."""
         rows = []
         for period in self._periods(answer):
             actual = None if forecast_only else period.intensity.actual
             value = period.intensity.forecast if actual is None else actual
             start_s = _start_s(period)
-            if value is not None:
-                rows.append(self._row(zone, start_s, printed(SERVICE, value, UNIT), answer, estimated=actual is None))
+            told = "" if value is None else printed(SERVICE, value, UNIT)
+            rows.append(self._row(zone, start_s, told, answer, estimated=actual is None))
         return rows
 
     def _row(self, zone: Zone, start_s: int, value: str, answer: Answer, *, estimated: bool) -> FactorRow:

@@ -159,7 +159,7 @@ class ProfileProvider(LiveProvider):
                 "Set shape_zone in [grid.profile], or another path.",
             )
         try:
-            profile = profile_of((one.start_s, Decimal(one.printed)) for one in intervals)
+            profile = profile_of((one.start_s, Decimal(one.printed)) for one in intervals if one.printed)
         except ValueError as error:
             raise BadAnswer(f"{source.name} is no hourly year: {error}.", "Download a whole year of hours.") from error
         return Shape(profile, facts, source.name, source.sha256)

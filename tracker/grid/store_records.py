@@ -62,6 +62,8 @@ def write_rows(
         if is_added:
             number += 1
             connection.execute(_INSERT, values_of(next_record(newest, row, recorded_at_s, number)))
+        elif newest is None:  # an interval without a value, of which nothing was known
+            continue
         if not is_added or (newest is not None and same_content(newest.row, row)):
             same += 1
         else:

@@ -1,7 +1,7 @@
 """Reads intensities from a table: CSV, row by row, or a JSON list of objects with the same names.
 
 A row that is wrong refuses the whole table and names its line: with half of a table nobody knows what is missing. A
-value that is missing is a hole.
+value that is missing is a hole, and takes back what was there before.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _Cells = Sequence[str]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A row that says something. ``estimated`` None: the table does not tell."""
+    """A row. ``printed`` "": it says that there is no value. ``estimated`` None: the table does not tell."""
 
     start_s: int
     end_s: int
@@ -80,7 +80,7 @@ def parse(
         if not wants(interval.zone):
             continue
         spacing.see(interval.start_s)
-        if interval.printed and start_s <= interval.start_s < end_s:
+        if start_s <= interval.start_s < end_s:
             found.append(interval)
     spacing.check(table.name)
     return _in_order(table.name, found), zones
@@ -145,10 +145,15 @@ def _printed(line: str, text: str, unit: str) -> str:
 
 
 def _in_order(name: str, found: list[Interval]) -> list[Interval]:
+    """A value says more than none about the same time."""
     ordered: list[Interval] = []
-    for one in sorted(found, key=lambda one: one.start_s):
+    for one in sorted(found, key=lambda one: (one.start_s, one.printed == "")):
         if not ordered or one.start_s >= ordered[-1].end_s:
             ordered.append(one)
+        elif not one.printed:
+            continue
+        elif not ordered[-1].printed:
+            ordered[-1] = one
         elif one != ordered[-1]:
             raise BadAnswer(
                 f"{name}: two rows contradict each other about {iso(one.start_s)}.",

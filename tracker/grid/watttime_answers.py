@@ -67,11 +67,10 @@ class _Body(msgspec.Struct):
 
 
 def parse_rows(answer: Answer, asked: Asked) -> Iterator[FactorRow]:
-    """The intervals of an answer with averages, in its order; those without a value are left out. Raises BadAnswer."""
+    """The intervals of an answer with averages, in its order, also those without a value. Raises BadAnswer."""
     body = _checked(answer, asked)
     for point in body.data:
-        if point.value is not None:
-            yield _row(point, point.value, body.meta, asked, answer)
+        yield _row(point, body.meta, asked, answer)
 
 
 def parse_forecast(answer: Answer, asked: Asked, now_s: int) -> Forecast:
@@ -116,7 +115,7 @@ def _checked(answer: Answer, asked: Asked) -> _Body:
     return body
 
 
-def _row(point: _Point, value: Decimal, meta: _Meta, asked: Asked, answer: Answer) -> FactorRow:
+def _row(point: _Point, meta: _Meta, asked: Asked, answer: Answer) -> FactorRow:
     start_s = instant_s(SERVICE, point.point_time)
     length_s = meta.data_point_period_seconds
     return FactorRow(
@@ -124,7 +123,7 @@ def _row(point: _Point, value: Decimal, meta: _Meta, asked: Asked, answer: Answe
         zone=asked.zone.code,
         zone_printed=asked.region,
         zone_system="wt",
-        value_printed=printed(SERVICE, value, UNIT),
+        value_printed="" if point.value is None else printed(SERVICE, point.value, UNIT),
         unit_printed=UNIT,
         gases="CO2",
         factor_type=FactorType.DIRECT,

@@ -33,7 +33,7 @@ def read(provider: Eia, zone: str = "US-CAL-CISO") -> tuple[FactorRow, ...]:
 
 
 def test_an_hour_is_named_by_its_end_and_printed_in_pounds_per_kwh() -> None:
-    first, *_, last = read(Eia(Options(), Replay(CASE.good)))
+    first, *_, last, blank = read(Eia(Options(), Replay(CASE.good)))
     assert (first.valid_from_s, first.valid_to_s) == (START_S, START_S + HOUR_S)
     assert first.factor_id == "eia:US-CAL-CISO:direct:2026-10-03T18:00:00Z"
     assert (first.value_printed, first.unit_printed) == ("0.31", "lb/kWh")
@@ -42,13 +42,14 @@ def test_an_hour_is_named_by_its_end_and_printed_in_pounds_per_kwh() -> None:
     assert first.source_ref == "CISO.xlsx, Published Hourly Data, UTC time 2026-10-03T19:00:00Z"
     assert first.origin.endpoint == f"https://www.eia.gov{PATH}"
     assert (last.value_printed, last.valid_from_s) == ("0.55", START_S + 2 * HOUR_S)
+    assert (blank.value_printed, blank.valid_from_s) == ("", START_S + 3 * HOUR_S)
 
 
 def test_a_value_of_zero_is_a_hole() -> None:
     """Each of these grids burns something, or imports from one that does."""
     body = workbook([line(START_S + HOUR_S, 0), line(START_S + 2 * HOUR_S, 0.4)])
-    (row,) = read(Eia(Options(), Replay({PATH: body})))
-    assert row.value_printed == "0.4"
+    rows = read(Eia(Options(), Replay({PATH: body})))
+    assert [row.value_printed for row in rows] == ["", "0.4"]
 
 
 def test_a_workbook_is_fetched_once_for_all_ranges_of_a_poll_and_again_for_the_next() -> None:
@@ -80,7 +81,7 @@ def test_only_grids_that_are_one_authority_are_covered() -> None:
 def test_workbooks_of_a_folder_are_read_without_asking_anybody(tmp_path: Path) -> None:
     (tmp_path / "CISO.xlsx").write_bytes(CASE.good[PATH])
     rows = read(Eia(Options(folder=str(tmp_path)), nobody))
-    assert [row.value_printed for row in rows] == ["0.31", "0.42", "0.55"]
+    assert [row.value_printed for row in rows] == ["0.31", "0.42", "0.55", ""]
     assert rows[0].origin.endpoint == str(tmp_path / "CISO.xlsx")
     assert len(rows[0].origin.raw_sha256) == 64
 

@@ -229,7 +229,7 @@ def test_nothing_of_a_wrong_answer_is_used(name: str) -> None:
 def test_holes_stay_holes_and_order_does_not_matter() -> None:
     assert CASE.holes is not None
     assert CASE.shuffled is not None
-    assert [row.valid_from_s - START_S for row in read(CASE.holes)] == [0, 10_800, 14_400, 18_000]
+    assert [row.value_printed for row in read(CASE.holes)] == ["302", "", "", "310", "325", "331"]
 
     def what(rows: tuple[FactorRow, ...]) -> list[FactorRow]:
         return [replace(row, origin=replace(row.origin, raw_sha256="")) for row in rows]

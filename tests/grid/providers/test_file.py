@@ -26,7 +26,7 @@ from tracker.grid.interface import (
 
 def test_a_row_says_everything_about_itself(tmp_path: Path) -> None:
     """A gram in a report leads back to the file, its checksum and whoever published it."""
-    first, second = read(
+    first, hole, second = read(
         tmp_path, HOURS, factor_type="lifecycle", gases="CO2e", basis="consumption", licence="internal", tier=1,
         gwp_set="AR6", includes_td=True,
     )  # fmt: skip
@@ -42,21 +42,19 @@ def test_a_row_says_everything_about_itself(tmp_path: Path) -> None:
     assert (first.origin.fetched_at_s, first.origin.is_estimated) == (NOW_S, None)
     assert first.origin.raw_sha256 == hashlib.sha256(HOURS.encode()).hexdigest()
     assert (second.valid_from_s, second.value_printed) == (START_S + 7200, "0"), "0 is a value, an empty cell is none"
+    assert (hole.valid_from_s, hole.value_printed) == (START_S + 3600, "")
 
 
 def test_the_tables_of_two_sites_of_a_zone_are_told_apart(tmp_path: Path) -> None:
     """In the books, the meter of one site would take the place of the other's: their factors have different names."""
-    ids = [
-        read(tmp_path, HOURS, **settings)[0].factor_id
-        for settings in (
-            {"publisher": "Meter of par1"},
-            {"publisher": "Meter of par2"},
-            {"publisher": "ACME", "name": "Halle 2 / Nord"},
-            {"publisher": "中电"},
-            {"publisher": "§"},
-        )
-    ]
-    assert ids == [
+    tables: tuple[dict[str, Any], ...] = (
+        {"publisher": "Meter of par1"},
+        {"publisher": "Meter of par2"},
+        {"publisher": "ACME", "name": "Halle 2 / Nord"},
+        {"publisher": "中电"},
+        {"publisher": "§"},
+    )
+    assert [read(tmp_path, HOURS, **settings)[0].factor_id for settings in tables] == [
         f"file:FR:{name}:unspecified:2026-01-01T00:00:00Z"
         for name in ("meter-of-par1", "meter-of-par2", "halle-2-nord", "中电", "own")
     ]
@@ -70,7 +68,7 @@ def test_unstated_facts_are_not_made_up(tmp_path: Path) -> None:
 
 
 def test_only_the_range_is_given_and_a_range_without_rows_is_empty(tmp_path: Path) -> None:
-    assert values(read(tmp_path, HOURS, START_S + 1, START_S + 7201)) == [(120, "0")]
+    assert values(read(tmp_path, HOURS, START_S + 1, START_S + 7201)) == [(60, ""), (120, "0")]
     assert read(tmp_path, HOURS, START_S + 7201, END_S) == ()
     assert read(tmp_path, "datetime,g_per_kwh\n") == ()
 
@@ -153,7 +151,12 @@ def test_one_bad_row_refuses_the_whole_table(tmp_path: Path, line: str, said: st
 
 
 def test_the_same_row_twice_is_one(tmp_path: Path) -> None:
-    assert values(read(tmp_path, HOURS + "2026-01-01T01:00:00+01:00,23.40\n")) == [(0, "23.40"), (120, "0")]
+    again = "2026-01-01T01:00:00+01:00,23.40\n2026-01-01T01:00:00Z,\n"
+    assert values(read(tmp_path, HOURS + again)) == [(0, "23.40"), (60, ""), (120, "0")]
+
+
+def test_a_value_says_more_than_an_empty_cell_of_the_same_time(tmp_path: Path) -> None:
+    assert values(read(tmp_path, HOURS + "2026-01-01T01:00Z,7\n")) == [(0, "23.40"), (60, "7"), (120, "0")]
 
 
 def test_days_read_as_hours_are_noticed(tmp_path: Path) -> None:
@@ -184,7 +187,7 @@ def test_a_column_of_zones_chooses_the_rows(tmp_path: Path) -> None:
 
 def test_json_says_what_csv_says(tmp_path: Path) -> None:
     text = '[{"DateTime": "2026-01-01T00:00Z", "g_per_kwh": 23.40, "note": [1]},{"datetime":"2026-01-01T01:00Z"}]'
-    assert values(read(tmp_path, text)) == [(0, "23.40")], "digits as they are written"
+    assert values(read(tmp_path, text)) == [(0, "23.40"), (60, "")], "digits as they are written"
     assert "row 1: '' is no time" in refusal(tmp_path, '[{"g_per_kwh": 5}, {"datetime": "2026-01-01T01:00Z"}]')
     assert "no valid JSON" in refusal(tmp_path, text[:-1])
     assert "no valid JSON" in refusal(tmp_path, "[" * 100_000)
@@ -205,6 +208,6 @@ def test_what_is_written_is_what_is_read(hours: dict[int, Decimal | None], chanc
     ask = Replay({"/t.csv": ("datetime,g_per_kwh\n" + "".join(lines)).encode()})
     office = FileProvider(Options(url="https://h/t.csv", zone="FR", publisher="ACME"), ask)
     rows = office.read(FRANCE, START_S, START_S + 201 * 3600, NOW_S)
-    expected = {START_S + hour * 3600: str(value) for hour, value in sorted(hours.items()) if value is not None}
+    expected = {START_S + at * 3600: "" if value is None else str(value) for at, value in sorted(hours.items())}
     assert {row.valid_from_s: row.value_printed for row in rows} == expected
     assert [row.valid_from_s for row in rows] == sorted(expected)

@@ -34,8 +34,9 @@ def test_the_portal_of_electricity_maps(tmp_path: Path, text: str) -> None:
     first = rows[0]
     assert (first.publisher, first.licence, first.zone_system) == ("Electricity Maps", "ODbL 1.0", "electricitymaps")
     assert (first.factor_type, first.gases, first.basis) == (FactorType.DIRECT, "CO2e", Basis.CONSUMPTION)
-    (lifecycle,) = read(tmp_path, text, preset="em-portal", factor_type="lifecycle")
-    assert (lifecycle.value_printed, lifecycle.factor_type) == ("41.25", FactorType.LIFECYCLE), "an empty one is a hole"
+    lifecycle, hole = read(tmp_path, text, preset="em-portal", factor_type="lifecycle")
+    assert (lifecycle.value_printed, lifecycle.factor_type) == ("41.25", FactorType.LIFECYCLE)
+    assert hole.value_printed == "", "an empty one is a hole"
     assert "no rows of the zone DE; it has: FR" in refusal(tmp_path, text, NoData, preset="em-portal", asked="DE")
 
 
@@ -60,8 +61,9 @@ def test_the_history_of_neso(tmp_path: Path, separator: str) -> None:
         "DATETIME,GAS,GENERATION,CARBON_INTENSITY\n"
         f"2026-01-01{separator}00:00:00,8369,22000,378\n2026-01-01{separator}00:30:00,8000,22000,\n"
     )
-    (row,) = read(tmp_path, text, asked="GB", preset="neso-history")
+    row, hole = read(tmp_path, text, asked="GB", preset="neso-history")
     assert (row.value_printed, row.valid_to_s - row.valid_from_s, row.gases) == ("378", 1800, "CO2")
+    assert hole.value_printed == ""
     assert row.factor_id == "file:GB:neso:direct:2026-01-01T00:00:00Z:PT30M"
     assert not provider(tmp_path / "own.csv", preset="neso-history").covers(FRANCE)
 

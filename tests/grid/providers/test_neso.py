@@ -68,7 +68,8 @@ def test_the_actual_that_comes_later_is_of_the_same_factor_so_that_it_supersedes
 def test_the_half_hour_before_the_range_is_left_out_and_unknown_ones_are_holes() -> None:
     assert CASE.holes is not None
     rows = neso(Replay({PATH: CASE.holes})).read(GB, START_S, END_S, NOW_S)
-    assert [row.valid_from_s for row in rows] == [START_S + number * HALF_S for number in (1, 2, 3, 4)]
+    assert [row.valid_from_s for row in rows] == [START_S + number * HALF_S for number in range(5)]
+    assert [row.value_printed for row in rows][:2] == ["", "147"]
 
 
 def test_order_and_repetition_of_an_answer_do_not_matter() -> None:
@@ -136,6 +137,7 @@ def test_a_region_has_forecasts_only_so_its_values_are_estimates_with_names_of_t
     assert [(row.value_printed, row.quality_tier, row.origin.estimation_method) for row in rows] == [
         ("77", 2, "forecast"),
         ("78", 2, "forecast"),
+        ("", 2, "forecast"),
     ]
     assert rows[0].factor_id == "neso:GB/region-13:direct:2026-10-03T10:00:00Z:PT30M"
     assert (rows[0].zone, rows[0].zone_printed, rows[0].zone_system) == ("GB", "13", "neso-region")
