@@ -39,7 +39,7 @@ from tracker.finance.audit import recompute
 from tracker.finance.compose import NoData, compose
 from tracker.finance.places import site_book
 from tracker.finance.terms import only_here
-from tracker.finance.trend import trend_of
+from tracker.finance.trend import with_trend
 from tracker.grid.bundle import encode_bundle
 from tracker.grid.store import FactorStore
 from tracker.wiring import store_path
@@ -592,22 +592,22 @@ def test_the_trend_has_closed_months_as_closed_and_open_ones_as_they_are_now(sto
     fill(store, "2026-09", days=(29, 30))
     fill(store, "2026-11", days=(1, 2))
     november = composed(store, month="2026-11")
-    live_now = dict(trend_of(CONFIG, store, november, open_months=True))
+    live_now = dict(with_trend(CONFIG, store, november, open_months=True).months)
     assert {month: amounts.energy_it_wh for month, amounts in live_now.items()} == {
         "2026-09": 2 * 24 * 700,
         "2026-10": 3 * 24 * 700,
     }
-    assert trend_of(CONFIG, store, november, open_months=False) == ()
+    assert with_trend(CONFIG, store, november).months == ()
 
 
 def test_a_closed_month_stays_in_the_trend_what_it_was_closed_with(closed: BookStore) -> None:
     fill(closed, "2026-11", days=(1, 2))
     put(closed, "2026-10-28", day("2026-10-28"))  # late
     november = composed(closed, month="2026-11", as_of_s=NOW_S + 10)
-    ((month, amounts),) = trend_of(CONFIG, closed, november, open_months=True)
+    ((month, amounts),) = with_trend(CONFIG, closed, november, open_months=True).months
     assert (month, amounts.energy_it_wh) == ("2026-10", 3 * 24 * 700)
     before = replace(november, as_of_s=NOW_S - 1)
-    assert trend_of(CONFIG, closed, before, open_months=False) == (), "it was not closed then"
+    assert with_trend(CONFIG, closed, before).months == (), "it was not closed then"
 
 
 def test_a_closed_month_is_sealed_with_the_months_before_and_can_be_made_again(closed: BookStore) -> None:

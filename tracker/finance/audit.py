@@ -28,7 +28,7 @@ from tracker.core.restating import by_group
 from tracker.core.statement import Statement, Status
 from tracker.finance.compose import compose
 from tracker.finance.sealing import renderers, with_options
-from tracker.finance.trend import trend_of
+from tracker.finance.trend import with_trend
 
 Tell = Callable[[int, int, str], object]
 _RESTORE = "Restore the file with sha256 {sha256} from a copy of the books."
@@ -149,8 +149,7 @@ def recompute(config: Config, store: BookStore, claim: Claim) -> Statement:
     corrections = tuple(
         each for name in claim.corrections if name in posted for each in by_group(posted[name], claim.group_by)
     )
-    before = trend_of(config, store, statement, open_months=False)
-    return replace(statement, corrections=corrections, months=before)
+    return replace(with_trend(config, store, statement, recorded=claim.inputs), corrections=corrections)
 
 
 def _first_difference(one: Statement, other: Statement) -> str:

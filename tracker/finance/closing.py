@@ -24,11 +24,11 @@ from tracker.core.closing import (
 )
 from tracker.core.conditions import PPM, Limits, conditions
 from tracker.core.restating import by_group
-from tracker.core.statement import DEFAULT_GROUP, Check, Reconciled, Statement, Status
+from tracker.core.statement import DEFAULT_GROUP, Check, Input, Reconciled, Statement, Status
 from tracker.finance.compose import compose
 from tracker.finance.evidence import Tell, evidence_of
 from tracker.finance.sealing import options_of, renderers
-from tracker.finance.trend import trend_of
+from tracker.finance.trend import with_trend
 
 
 def _silent(_done: int, _all: int, _what: str) -> None:
@@ -136,8 +136,9 @@ def to_close(
     number = open_to_work(found, month)
     last = found[-1].review if found else None
     reviewed = may_close(last, approver, month=month, same_person=config.books.same_person)
-    beside = books.reviewed_statement(store, reviewed).reconciliation
-    statement, posted = _composed(config, store, month, number, reviewed.as_of_s, reviewed.group_by, beside)
+    then = books.reviewed_statement(store, reviewed)  # with what others counted, and the months before, as it was then
+    known = (then.reconciliation, then.inputs)
+    statement, posted = _composed(config, store, month, number, reviewed.as_of_s, reviewed.group_by, *known)
     draft = books.draft_of(statement)
     check_unchanged(reviewed, draft.sha256, draft.inputs_sha256)
     together = all_waivers(reviewed.waivers, waivers)
@@ -195,6 +196,7 @@ def _composed(
     as_of_s: int,
     group_by: tuple[str, ...],
     beside: tuple[Reconciled, ...],
+    recorded: tuple[Input, ...] | None = None,
 ) -> tuple[Statement, tuple[str, ...]]:
     statement = compose(
         config,
@@ -207,8 +209,8 @@ def _composed(
         status=Status.CLOSED,
         hash_inputs=True,
     )
-    before = trend_of(config, store, statement, open_months=False)  # what may still change is not sealed
-    return with_corrections(store, replace(statement, months=before, reconciliation=beside))
+    statement = with_trend(config, store, statement, recorded=recorded)  # without months that may still change
+    return with_corrections(store, replace(statement, reconciliation=beside))
 
 
 def _judged(

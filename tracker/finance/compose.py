@@ -70,8 +70,8 @@ def compose(
     """``group_by`` and ``method`` (annual | hourly) are the configuration's where they are empty; ``filters`` are
     (dimension, pattern). ``version``: of the month, 0 for a draft. ``hash_inputs``: with the sha256 of every file's
     bytes. ``hand_on_idle``: add rows that net to zero (``books/allocation.py``). What was posted for other months, and
-    the months before, are put beside it by ``closing.with_corrections`` and ``trend.trend_of``. What this machine's own
-    store of factors knows weighs nothing: it has to be in the books (``wattledger ship --factors``).
+    the months before, are put beside it by ``closing.with_corrections`` and ``trend.with_trend``. What this machine's
+    own store of factors knows weighs nothing: it has to be in the books (``wattledger ship --factors``).
 
     Raises NoData, UsageError (no month, no dimension, a contract that claims too much), BooksUnavailable, BooksDamaged,
     BooksRefused for books of a newer schema.

@@ -14,7 +14,7 @@ from tracker.core.statement import Reconciled, Statement
 from tracker.exports.interface import Options
 from tracker.finance.closing import with_corrections
 from tracker.finance.compose import NoData, Tell, compose
-from tracker.finance.trend import trend_of
+from tracker.finance.trend import with_trend
 from tracker.registry import EXPORTS
 
 
@@ -135,7 +135,7 @@ def _draft(config: Config, store: BookStore, month: str, view: View, now_s: int,
         raise NoData(f"Nothing of {month} is of {told[:100]}.", "Look at the rows of an export without --where.")
     if not view.filters:  # what was posted for other months is not told apart by labels that are no column
         statement, _ = with_corrections(store, statement)
-    return replace(statement, months=trend_of(config, store, statement, open_months=True))
+    return with_trend(config, store, statement, open_months=True)
 
 
 def _kept(name: str, stem: str, content: bytes) -> Document:

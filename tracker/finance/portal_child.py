@@ -11,7 +11,6 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -78,12 +77,12 @@ def write_draft(job: Job) -> None:
     """With what was posted for other months, and the months before. Raises WattledgerError, OSError."""
     from tracker.finance.closing import with_corrections  # noqa: PLC0415 - the query engine
     from tracker.finance.compose import compose  # noqa: PLC0415 - as above
-    from tracker.finance.trend import trend_of  # noqa: PLC0415 - as above
+    from tracker.finance.trend import with_trend  # noqa: PLC0415 - as above
 
     config = load(None if job.config is None else Path(job.config), environ=os.environ, flags=job.flags)
     store = open_store(job.books, config.books.cache)
     statement, _ = with_corrections(store, compose(config, store, job.month, as_of_s=job.as_of_s))
-    statement = replace(statement, months=trend_of(config, store, statement, open_months=True))
+    statement = with_trend(config, store, statement, open_months=True)
     for name, exporter in EXPORTS.items():
         with (Path(job.folder) / name).open("wb") as out:
             exporter(Options(csv_bom=config.books.csv_bom)).render(statement, out)
