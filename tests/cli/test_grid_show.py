@@ -56,6 +56,48 @@ def test_as_of_never_sees_what_was_recorded_later(revised: Node) -> None:
     assert known("2026-11-10T03:00Z") == (Decimal("22.25"), 1, [1, 2])
 
 
+def test_a_value_that_its_service_took_back_is_told_and_not_used(revised: Node) -> None:
+    """It stayed measured for ever."""
+    revised.learns("2026-11-12T03:00:07Z", hour(HOUR, ""))
+    _, out, _ = revised("show", "FR", "--at", HOUR)
+    lines = out.splitlines()
+    assert "  value       50 g/kWh, printed as 50 g/kWh" in lines
+    assert "  flag        No service has a value of this time: the official yearly factor stands in." in lines
+    told = "22.25 g/kWh, direct, measured interval, of rte: recorded 2026-11-10 03:00 UTC, without a value since"
+    assert f"taken back {told} 2026-11-12 03:00 UTC" in " ".join(out.split())
+    said = revised.json("show", "FR", "--at", HOUR)
+    assert said["taken_back"] == [
+        {
+            "factor_id": "rte:FR:direct:2026-10-03T14:00:00Z",
+            "provider": "rte",
+            "value_g_per_kwh": Decimal("22.25"),
+            "factor_type": "direct",
+            "tier": 1,
+            "recorded_at": "2026-11-10T03:00:00Z",
+            "taken_back_at": "2026-11-12T03:00:07Z",
+        }
+    ]
+    before = revised.json("show", "FR", "--at", HOUR, "--as-of", "2026-11-12T03:00:06Z")
+    assert (before["location"]["value_g_per_kwh"], before["taken_back"]) == (Decimal("22.25"), [])
+    revised.learns("2026-11-13T03:00Z", hour(HOUR, "23"))
+    after = revised.json("show", "FR", "--at", HOUR)
+    assert "superseded no value, recorded 2026-11-12 03:00 UTC 22.25 g" in " ".join(
+        revised("show", "FR", "--at", HOUR)[1].split()
+    )
+    superseded = [each["value_g_per_kwh"] for each in after["location"]["superseded"]]
+    assert (after["location"]["value_g_per_kwh"], after["taken_back"]) == (23, [])
+    assert superseded == [None, Decimal("22.25"), Decimal("21.5"), 23]
+
+
+def test_two_records_of_one_minute_say_their_seconds(node: Node) -> None:
+    node.learns("2026-10-04T03:00:05Z", hour(HOUR, "21.5"))
+    node.learns("2026-10-04T03:00:40Z", hour(HOUR, "22.25"))
+    node.configure('[accounting]\nlocation_factor = "hourly"\n')
+    _, out, _ = node("show", "FR", "--at", HOUR)
+    assert "  recorded    2026-10-04 03:00:40 UTC, " in out
+    assert "  superseded  21.5 g/kWh, direct, recorded 2026-10-04 03:00:05 UTC" in out.splitlines()
+
+
 def test_as_of_says_its_instant_and_counts_from_it(revised: Node) -> None:
     _, out, _ = revised("show", "FR", "--at", HOUR, "--as-of", "2026-11-01")
     assert "  as it was known at 2026-11-01 00:00 UTC" in out.splitlines()

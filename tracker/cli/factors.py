@@ -16,7 +16,7 @@ import msgspec
 from tracker.codecarbon_facts import codecarbon_facts
 from tracker.core.errors import UsageError
 from tracker.core.factors import DEFAULT_TIERS, ESTIMATED, MEASURED, PROFILE, Choice, FactorRow
-from tracker.grid.shipped import read_factors
+from tracker.grid.shipped import COLLECTED_S, read_factors
 from tracker.grid.tables import TablesProvider, generic_rows
 
 CONFIDENCE = {
@@ -44,8 +44,10 @@ TIERS = {
 
 
 def open_tables(now_s: int, tiers: Sequence[int] = DEFAULT_TIERS, as_of_s: int | None = None) -> TablesProvider:
-    """All tables, codecarbon's too, as they were known at ``as_of_s`` (None: now); asked anew, for a command keeps no
-    state."""
+    """All tables, codecarbon's too, as they were known at ``as_of_s`` (None: now; none before the first ones were
+    collected); asked anew, for a command keeps no state."""
+    if as_of_s is not None and as_of_s < COLLECTED_S:
+        return TablesProvider({}, "", now_s, rows=(), tiers=tiers)
     with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
         facts = codecarbon_facts("", Path(folder))
     rows = (*read_factors(as_of_s=as_of_s), *generic_rows(facts.countries, facts.edition))  # read once, for many zones
@@ -76,6 +78,14 @@ def day(at_s: int) -> str:
 def minute(at_s: int) -> str:
     """2026-10-03 14:00 UTC."""
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def moments(instants: Sequence[int]) -> list[str]:
+    """To the minute, or to the second where two of them would look the same."""
+    minutes = [minute(at_s) for at_s in instants]
+    if len(set(minutes)) == len(minutes):
+        return minutes
+    return [datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") for at_s in instants]
 
 
 def second(at_s: int) -> str:

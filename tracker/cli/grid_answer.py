@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -11,7 +11,7 @@ from tracker.config import Config
 from tracker.core.chain import INTERVAL_TIERS, LATEST, choose_hourly
 from tracker.core.factors import Choice, FactorRow, NoFactor, choose_residual, ladder
 from tracker.core.known import FactorRecord, lineage
-from tracker.grid.catalogue import Zone
+from tracker.grid.catalogue import WORLD, Zone
 from tracker.grid.chain import PATIENCE_S
 from tracker.grid.shipped import COLLECTED_S, read_history
 from tracker.grid.store_reader import FactorReader
@@ -28,7 +28,8 @@ class Known:
     """``annual`` and ``hourly`` are what the two ways of weighing take, and ``used`` is the one of ``method``.
 
     ``tiers``: what each by itself would say. ``histories``: every record of each factor_id, as of then, of the store
-    or of the tables that ship; codecarbon's averages have none. ``note``: why tables lack something.
+    or of the tables that ship; codecarbon's averages have none. ``taken_back``: values of this time that their
+    services took back, each with the record that says so. ``note``: why tables lack something.
     """
 
     zone: Zone
@@ -41,6 +42,7 @@ class Known:
     tiers: Mapping[int, Answer]
     residual: Answer
     histories: Mapping[str, Sequence[FactorRecord]]
+    taken_back: Sequence[tuple[FactorRecord, FactorRecord]]
     note: str
 
     @property
@@ -81,11 +83,12 @@ def known_of(config: Config, zone: Zone, at_s: int, as_of_s: int | None, now_s: 
     """Raises StoreError for a store that cannot be read; one that is not there knows nothing."""
     seen_s = now_s if as_of_s is None else min(as_of_s, now_s)
     path, tiers = zone_path(zone), config.grid.tiers_of(zone.code)
-    tables = factors.open_tables(seen_s, [tier for tier in tiers if tier not in INTERVAL_TIERS], seen_s)
-    rows = list(tables.rows()) if seen_s >= COLLECTED_S else []
-    annual = tables.choose(zone, at_s) if rows else _nothing_known(seen_s)
-    store = FactorReader(store_path(config))
     places, chain = [step.zone for step in path], config.grid.live_chain(zone.code)
+    store = FactorReader(store_path(config))
+    tables = factors.open_tables(seen_s, [tier for tier in tiers if tier not in INTERVAL_TIERS], seen_s)
+    tables.learn(store.yearly((*places, WORLD.code), seen_s))
+    rows = list(tables.rows())
+    annual = tables.choose(zone, at_s) if rows else _nothing_known(seen_s)
     records = store.records(places, at_s - PATIENCE_S, at_s + _DAY_S, seen_s)
     live = [record.row for record in records if record.row.quality_tier in INTERVAL_TIERS]
     hourly = choose_hourly(live, annual, path, at_s, tiers, chain, PATIENCE_S)
@@ -99,7 +102,22 @@ def known_of(config: Config, zone: Zone, at_s: int, as_of_s: int | None, now_s: 
     ids = {answer.row.factor_id.removesuffix(LATEST) for answer in answers if isinstance(answer, Choice)}
     histories = _histories(store, ids, seen_s)
     method = config.accounting.location_factor
-    return Known(zone, at_s, now_s, as_of_s, method, annual, hourly, ladder_of, residual, histories, tables.note)
+    return Known(
+        zone, at_s, now_s, as_of_s, method, annual, hourly, ladder_of, residual, histories,
+        tuple(_taken_back(store, records, at_s, chain)), tables.note,
+    )  # fmt: skip
+
+
+def _taken_back(
+    store: FactorReader, records: Sequence[FactorRecord], at_s: int, chain: Sequence[str]
+) -> Iterator[tuple[FactorRecord, FactorRecord]]:
+    """What services said of this time and do not say any more."""
+    for record in records:
+        row = record.row
+        is_gone = not row.value_printed and row.valid_from_s <= at_s < row.valid_to_s
+        if is_gone and (not chain or row.origin.provider in chain):
+            gone, *before = lineage(record, store.history(row.factor_id))
+            yield from ((value, gone) for value in before[:1])
 
 
 def _histories(store: FactorReader, ids: Collection[str], seen_s: int) -> dict[str, list[FactorRecord]]:

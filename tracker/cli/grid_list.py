@@ -72,7 +72,9 @@ def _live(config: Config, found: Sequence[Zone], now_s: int) -> _Live:
 
 def _newest(store: FactorReader, zone: Zone, now_s: int) -> FactorRow | None:
     records = store.records((zone.code,), now_s - _MONTH_S, now_s)
-    return max((record.row for record in records), key=lambda row: row.valid_to_s, default=None)
+    return max(
+        (record.row for record in records if record.row.value_printed), key=lambda row: row.valid_to_s, default=None
+    )
 
 
 def _services(config: Config, zone: Zone) -> Iterator[str]:

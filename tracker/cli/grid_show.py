@@ -15,6 +15,7 @@ from tracker.cli.grid_advice import span
 from tracker.cli.grid_answer import Answer, Known, known_of
 from tracker.cli.grid_node import inner_width, node_config, node_options, say, wrapped
 from tracker.core.factors import Choice, FactorRow, NoFactor
+from tracker.core.known import FactorRecord
 from tracker.grid.zones import find_zone
 
 _YEAR_S = 31_556_952
@@ -99,6 +100,11 @@ def _lines(known: Known) -> Iterator[tuple[str, str]]:
             yield "factor id", row.factor_id
             yield from (("flag", text) for text in used.steps)
             yield from (("note", text) for text in used.cautions)
+    for value, gone in known.taken_back:
+        recorded, taken_back = factors.moments((value.recorded_at_s, gone.recorded_at_s))
+        row = value.row
+        what = f"{_plain(row)} g/kWh, {row.factor_type}, {factors.TIERS[row.quality_tier]}, of {row.origin.provider}"
+        yield "taken back", f"{what}: recorded {recorded}, without a value since {taken_back}"
 
 
 def _age(row: FactorRow, at_s: int) -> str:
@@ -118,18 +124,23 @@ def _age(row: FactorRow, at_s: int) -> str:
 def _recorded(known: Known, row: FactorRow) -> str:
     recorded_at_s = known.recorded_at_s(row)
     since = span(max(0, known.seen_s - recorded_at_s))
-    return f"{factors.minute(recorded_at_s)}, {since} {'ago' if known.seen_s == known.now_s else 'before that'}"
+    return f"{_moments(known, row)[0]}, {since} {'ago' if known.seen_s == known.now_s else 'before that'}"
+
+
+def _moments(known: Known, row: FactorRow) -> list[str]:
+    """When it was recorded, and what it superseded."""
+    return factors.moments((known.recorded_at_s(row), *(each.recorded_at_s for each in known.superseded(row))))
 
 
 def _superseded(known: Known, row: FactorRow) -> Iterator[tuple[str, str]]:
     """The values before this one, the newest first."""
     if not known.superseded(row):
         yield "superseded", "nothing"
-    for n, record in enumerate(known.superseded(row)):
+    for n, (record, recorded) in enumerate(zip(known.superseded(row), _moments(known, row)[1:], strict=True)):
         before = record.row
         how = f", {factors.TIERS[before.quality_tier]}" if before.quality_tier != row.quality_tier else ""
-        told = f"{_plain(before)} g/kWh, {before.factor_type}{how}, recorded {factors.minute(record.recorded_at_s)}"
-        yield "" if n else "superseded", told
+        value = f"{_plain(before)} g/kWh, {before.factor_type}{how}" if before.value_printed else "no value"
+        yield "" if n else "superseded", f"{value}, recorded {recorded}"
 
 
 def _plain(row: FactorRow) -> str:
@@ -211,6 +222,25 @@ def _document(known: Known) -> dict[str, Any]:
         "difference_percent": percent,
         "tiers": {str(tier): _answer_json("factor", answer, known) for tier, answer in known.tiers.items()},
         "residual": _answer_json("factor", known.residual, known),
+        "taken_back": [
+            {
+                "factor_id": value.row.factor_id,
+                "provider": value.row.origin.provider,
+                **_value_json(value),
+                "taken_back_at": factors.second(gone.recorded_at_s),
+            }
+            for value, gone in known.taken_back
+        ],
+    }
+
+
+def _value_json(record: FactorRecord) -> dict[str, Any]:
+    """A value that is not the best known one any more."""
+    return {
+        "value_g_per_kwh": factors.number(record.row),
+        "factor_type": record.row.factor_type,
+        "tier": record.row.quality_tier,
+        "recorded_at": factors.second(record.recorded_at_s),
     }
 
 
@@ -222,13 +252,5 @@ def _answer_json(name: str, answer: Answer, known: Known) -> dict[str, Any]:
             told = factors.as_json(answer) | {"origin": factors.origin_json(row)}
             told["age_s"] = max(0, known.at_s - row.valid_to_s) if row.valid_to_s else None
             told["recorded_at"] = factors.second(known.recorded_at_s(row))
-            told["superseded"] = [
-                {
-                    "value_g_per_kwh": factors.number(record.row),
-                    "factor_type": record.row.factor_type,
-                    "tier": record.row.quality_tier,
-                    "recorded_at": factors.second(record.recorded_at_s),
-                }
-                for record in known.superseded(row)
-            ]
+            told["superseded"] = [_value_json(record) for record in known.superseded(row)]
             return {name: told}
