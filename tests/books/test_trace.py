@@ -128,6 +128,30 @@ def test_the_products_add_up_to_the_exact_sum(store: BookStore, basis: str) -> N
     assert sum(known) == exact
 
 
+def test_overhead_that_is_booked_apart_is_traced_by_itself(store: BookStore) -> None:
+    """Both rows calculate as printed, from the same entries, and together they are the row that they were."""
+    (site,) = RICH.site.values()
+    site = msgspec.structs.replace(site, control="colo", colo_overhead="scope3-8")
+    colo = msgspec.structs.replace(RICH, site={"par1": site})
+    whole, apart = row(store), [line for line in rows_of(store, colo) if line.key == row(store).key]
+    assert [line.scope for line in apart] == ["2", "3"]
+    exact: dict[str, int] = {}
+    for line in apart:
+        found = traced(store, line, colo)
+        assert (found.notes, found.line.amounts) == ((), line.amounts)
+        assert found.policy[-1][0] == "Overhead"
+        for basis in ("location_annual", "market", "upstream", "cost"):
+            column = {"cost": "cost_hundredths"}.get(basis, f"{basis}_g")
+            (of_row,) = [one.exact for one in found.rounding if one.column.amount == column]
+            assert sum(product or 0 for product in products_of(found, basis)) == of_row
+            exact[column] = exact.get(column, 0) + of_row
+        (product,) = [each for one in found.bases if one.name == "location_annual" for each in one.products]
+        assert product.pue_permille == {"2": 1_000, "3": 210}[line.scope]
+        assert sum(each.energy_uj for each in found.entries) == product.energy_uj
+    before = {one.column.amount: one.exact for one in traced(store, whole).rounding}
+    assert exact == {name: before[name] for name in exact}
+
+
 def test_a_pocket_calculator_gives_the_printed_grams(store: BookStore) -> None:
     """50 g/kWh for France, PUE 1.21: nothing of ours is used to calculate."""
     found = traced(store, row(store))

@@ -33,7 +33,7 @@ from tracker.core.errors import UsageError
 from tracker.core.factors import Basis, FactorRow, FactorType, Origin, Scheme
 from tracker.core.hours import HOUR_S, HourState
 from tracker.core.known import FactorRecord
-from tracker.core.model import Component, GapReason, Kind, Method, Workload
+from tracker.core.model import IDLE, Component, GapReason, Kind, Method, Workload
 from tracker.core.statement import FactorUse, Line, Statement
 from tracker.finance.audit import recompute
 from tracker.finance.compose import NoData, compose
@@ -240,6 +240,48 @@ def test_the_settings_of_finance_mend_what_a_node_did_not_say(empty: BookStore) 
     by_facts, by_config = composed(empty, Config()), composed(empty, with_site(zone="FR", pue=1.1))
     assert [(use.zone, use.pue_permille, use.pue_source) for use in by_facts.sites] == [("DE", 1300, "node")]
     assert [(use.zone, use.pue_permille) for use in by_config.sites] == [("FR", 1100)]
+
+
+def test_overhead_that_a_contract_books_apart_is_a_row_of_its_own_scope(empty: BookStore) -> None:
+    """2 kWh at PUE 1.5 in somebody else's building: the kilowatt-hour that the building adds is leased, not Scope 2."""
+    idle = hours(KWH, workload=IDLE, idle_uj=KWH)
+    put(empty, DAY, Hours(entries=[*hours(KWH).entries, *idle.entries], states=hours(0).states))
+    colo = composed(empty, with_site(pue=1.5, control="colo", colo_overhead="scope3-8"))
+    whole = composed(empty, with_site(pue=1.5, control="colo"))
+    columns = ("energy_it_wh", "energy_overhead_wh", "measured_wh", "idle_wh", "location_g", "embodied_g")
+    rows = {
+        (line.scope, line.category, line.key[2]): tuple(getattr(line.amounts, name) for name in columns)
+        for line in colo.rows
+    }
+    assert {at: numbers[:5] for at, numbers in rows.items()} == {
+        ("2", "", "llama"): (1000, 0, 1000, 0, 50),
+        ("2", "", "__idle__"): (1000, 0, 1000, 1000, 50),
+        ("3", "8", "llama"): (0, 500, 0, 0, 25),
+        ("3", "8", "__idle__"): (0, 500, 0, 0, 25),
+    }
+    assert [numbers[5] for at, numbers in rows.items() if at[0] == "3"] == [None, None], "a building is no device"
+    assert (colo.total.amounts, colo.days, colo.factors, colo.sites) == (
+        whole.total.amounts,
+        whole.days,
+        whole.factors,
+        whole.sites,
+    )
+    assert "the building's own use Scope 3 category 8" in dict(colo.method)["Scopes"]
+    assert [line.scope for line in whole.rows] == ["2", "2"]
+    assert len({line.row_id for line in colo.rows}) == 4
+    handed = composed(empty, with_site(pue=1.5, control="colo", colo_overhead="scope3-8"), hand_on_idle=True)
+    net = {
+        (line.scope, line.key[2]): sum(
+            each.amounts.energy_facility_wh for each in handed.rows if (each.scope, each.key) == (line.scope, line.key)
+        )
+        for line in handed.rows
+    }
+    assert net == {("2", "llama"): 2000, ("2", "__idle__"): 0, ("3", "llama"): 1000, ("3", "__idle__"): 0}
+
+
+def test_a_building_that_adds_nothing_has_no_row(empty: BookStore) -> None:
+    put(empty, DAY, hours(KWH))
+    assert len(composed(empty, with_site(pue=1.0, control="colo", colo_overhead="scope3-1")).rows) == 1
 
 
 SAID = SiteFacts(

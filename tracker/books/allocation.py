@@ -44,6 +44,8 @@ def allocate_idle(month: str, group_by: Sequence[str], rows: Sequence[Line]) -> 
 
 def _handed_on(month: str, remainders: Sequence[Line], working: Sequence[Line]) -> Iterable[Line]:
     weights = [row.amounts.energy_it_wh for row in working]
+    if not any(weights):  # what buildings add, where that is booked apart
+        weights = [row.amounts.energy_overhead_wh for row in working]
     if not remainders or not any(weights):
         return
     for row in remainders:

@@ -152,7 +152,9 @@ class MonthQuery:
         wanted: Wanted,
         entity: str,
     ) -> None:
-        """Make the view ``weighed``: what is wanted, beside the weights of its place and hour."""
+        """Make the view ``weighed``: what is wanted, beside the weights of its place and hour. What a building adds and
+        somebody books apart has lines of its own, with ``base`` the energy that it is added to and no IT energy."""
+        places = list(places)
         self.fill("places", Place, places)
         self.fill("weights", Weight, weights)
         self.fill("makings", Making, makings)
@@ -167,18 +169,21 @@ class MonthQuery:
         for position, pattern in enumerate(patterns):
             self.execute(f"SET VARIABLE pattern{position} = $1", [pattern])
             condition = condition.replace("?", f"getvariable('pattern{position}')", 1)
-        self.execute(
-            f"""
-            CREATE OR REPLACE TEMP VIEW weighed AS
-            SELECT {", ".join(made)}, hour_s, day, site, zone_written, zone, component, scope, category, remainder, it,
-                   it * pue_permille AS facility, measured, simulated, idle, held, pue_permille,
+        parts = [_WHOLE]
+        if any(place.overhead_scope for place in places):
+            parts = [_COMPUTERS, _BUILDINGS]
+        lines = f"""
+            SELECT {", ".join(made)}, hour_s, day, site, zone_written, zone, remainder,
                    annual_ng_per_kwh AS annual_ng, hourly_ng_per_kwh AS hourly_ng, market_ng_per_kwh AS market_ng,
-                   upstream_ng_per_kwh AS upstream_ng, price_micro_per_kwh AS price_micro, fg_per_ms AS making_fg,
-                   annual_estimated, hourly_estimated
+                   upstream_ng_per_kwh AS upstream_ng, price_micro_per_kwh AS price_micro,
+                   annual_estimated, hourly_estimated, {{part}}
             FROM hourly JOIN places USING (site, zone_written) JOIN weights USING (site, zone_written, hour_s)
                  JOIN days USING (hour_s) LEFT JOIN makings USING (component, made)
             WHERE wanted AND {condition}
-            """  # noqa: S608 - as above
+        """  # noqa: S608 - as above
+        both = " UNION ALL ".join(lines.replace("{part}", _columns(part)) + part.where for part in parts)
+        self.execute(
+            f"CREATE OR REPLACE TEMP VIEW weighed AS SELECT *, base * pue_permille AS facility FROM ({both})"  # noqa: S608 - as above
         )
 
     def fill(self, table: str, of: type, items: Iterable[Any]) -> None:
@@ -220,6 +225,34 @@ class MonthQuery:
             except self._error as own:
                 return damaged(path, own)
         return damaged("A file of the books", error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Of the energy of a place, what one scope has. ``permille``: what its IT energy (``base``) is multiplied with."""
+
+    permille: str
+    scope: str
+    where: str = ""
+    of_computers: bool = True
+
+
+_WHOLE = _Part("pue_permille", "scope, category")
+_COMPUTERS = _Part("CASE overhead_scope WHEN '' THEN pue_permille ELSE 1000 END", "scope, category")
+_BUILDINGS = _Part(
+    "pue_permille - 1000",
+    "overhead_scope AS scope, overhead_category AS category",
+    " AND overhead_scope != '' AND pue_permille > 1000",
+    of_computers=False,
+)
+
+
+def _columns(part: _Part) -> str:
+    own = "component, it, measured, simulated, idle, held, fg_per_ms AS making_fg"
+    if not part.of_computers:  # nobody's device
+        nothing = ", ".join(f"0::HUGEINT AS {name}" for name in ("it", "measured", "simulated", "idle", "held"))
+        own = f"'' AS component, {nothing}, NULL::BIGINT AS making_fg"
+    return f"{own}, it AS base, ({part.permille}) AS pue_permille, {part.scope}"
 
 
 def _hourly(wanted: Wanted) -> str:

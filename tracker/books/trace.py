@@ -91,7 +91,8 @@ def rounded(column: Column, rows: Sequence[RowSums], at: int, printed: Sequence[
 @dataclass(frozen=True, slots=True)
 class HourSum:
     """The row's energy at a place in an hour, and what weighs it (None: not known). ``held_ms`` is held by devices
-    with a figure for their making and without."""
+    with a figure for their making and without. Where a building's own use is booked apart (``Place.overhead_scope``),
+    ``pue_permille`` is 1000 for the computers, and what the PUE adds to that for the building: of the same energy."""
 
     hour_s: int
     site: str
@@ -176,7 +177,8 @@ class RowQuery:
         condition, values = self._of_row()
         weights = "pue_permille, annual_ng, hourly_ng, market_ng, upstream_ng, price_micro"
         sql = f"""
-            SELECT hour_s, site, zone_written, zone, sum(it)::HUGEINT, sum(idle)::HUGEINT, sum(held)::HUGEINT, {weights}
+            SELECT hour_s, site, zone_written, zone, sum(base)::HUGEINT, sum(idle)::HUGEINT, sum(held)::HUGEINT,
+                   {weights}
             FROM weighed WHERE {condition} GROUP BY hour_s, site, zone_written, zone, {weights} ORDER BY ALL
         """  # noqa: S608 - names are ours
         return [HourSum(*row) for row in self._query.execute(sql, values).fetchall()]

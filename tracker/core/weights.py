@@ -38,7 +38,8 @@ EMBODIED_G = FG_PER_G
 @dataclass(frozen=True, slots=True)
 class Place:
     """A site and grid zone as rows of the lake name them, and what they mean. ``zone_assumed``: nobody set one.
-    ``scope``, ``category``: of its electricity."""
+    ``scope``, ``category``: of its electricity; ``overhead_…``: of what the building adds, where that is booked apart,
+    and "" where it is not."""
 
     site: str
     zone_written: str
@@ -47,6 +48,8 @@ class Place:
     control: str
     scope: str
     category: str
+    overhead_scope: str = ""
+    overhead_category: str = ""
 
 
 @dataclass(frozen=True, slots=True)

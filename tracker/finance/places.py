@@ -79,7 +79,8 @@ def places_of(written: Iterable[tuple[str, str]], books: Mapping[str, SiteBook])
     for site, zone_written in sorted(set(written)):
         book = books[site]
         zone = book.zone if book.zone_is_ours else zone_written or book.zone
-        scope = book.booked
+        scope, overhead = book.booked, book.overhead_booked
+        apart = overhead != scope
         found[site, zone_written] = Place(
             site=site,
             zone_written=zone_written,
@@ -87,9 +88,15 @@ def places_of(written: Iterable[tuple[str, str]], books: Mapping[str, SiteBook])
             zone_assumed=not zone,
             control=book.control.value,
             scope=str(scope.scope),
-            category="" if scope.category is None else str(scope.category),
+            category=_number(scope.category),
+            overhead_scope=str(overhead.scope) if apart else "",
+            overhead_category=_number(overhead.category) if apart else "",
         )
     return found
+
+
+def _number(category: int | None) -> str:
+    return "" if category is None else str(category)
 
 
 def _clock(name: str, site: str) -> tzinfo:

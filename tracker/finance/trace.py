@@ -193,7 +193,7 @@ def _traced(case: Case, whole: BookStore, row: str, query: MonthQuery, *, each_h
         factors=factor_details(hours, weighing, histories(whole), case.as_of_s),
         entries=tuple(entries),
         live=live,
-        policy=_policy(case),
+        policy=(*_policy(case), *_apart(hours, weighing)),
         notes=notes,
     )
 
@@ -265,6 +265,17 @@ def _emissions(store: BookStore, period: Period) -> list[str]:
     listed = [each for top in prefixes("emissions", period.start_s, period.end_s) for each in store.names(top)]
     files = [file for name, size in listed if (file := parse_name(name, size)) is not None]
     return [file.name for file in select(files).files if file.start_s < period.end_s and period.start_s < file.end_s]
+
+
+def _apart(hours: Sequence[HourSum], weighing: Weighing) -> tuple[tuple[str, str], ...]:
+    """Where the row is of a site whose overhead has a row of its own."""
+    places = {weighing.terms.places[each.site, each.zone_written] for each in hours}
+    sites = sorted({place.site or "(no site)" for place in places if place.overhead_scope})
+    text = (
+        f"What the building adds is booked apart at {', '.join(sites)}: its row has the energy of the computers as "
+        "energy_uj and the PUE less 1000 as pue_permille, theirs has 1000 as pue_permille."
+    )
+    return (("Overhead", text),) if sites else ()
 
 
 def _policy(case: Case) -> tuple[tuple[str, str], ...]:
