@@ -7,7 +7,8 @@
 #   WHEELS   a folder of wheels, for machines without a network (deploy/README.md)
 #   COMMAND  a wattledger that is installed already: no environment is made, PREFIX/bin/wattledger is a link to it
 #
-# Existing settings are never touched. What is installed is listed in PREFIX/share/installed; uninstall.sh goes by that.
+# Existing settings are never touched, but for the group of a file that its service may not read. What is installed is
+# listed in PREFIX/share/installed; uninstall.sh goes by that.
 set -eu
 destdir=${DESTDIR-} prefix=${PREFIX:-/opt/wattledger}
 prefix=${prefix%/} python=${PYTHON:-python3} wheels=${WHEELS-} command=${COMMAND-}
@@ -37,6 +38,7 @@ settle() {
 
 environment() {
   if [ -n "$command" ]; then
+    case $command in /*) ;; *) command=$PWD/$command ;; esac
     [ -x "$command" ] || fail "COMMAND=$command is no program."
     mkdir -p "$destdir$prefix/bin"
     ln -sfn "$command" "$destdir$prefix/bin/wattledger"
@@ -48,15 +50,30 @@ environment() {
   case $interpreter in # the services' user may not enter them, and ProtectHome= hides them
     ~root/* | /home/*) fail "$interpreter is in a home folder, which the services cannot see. Give the system's: PYTHON=/usr/bin/python3" ;;
   esac
-  "$destdir$prefix/bin/python" -c '' 2>/dev/null || "$python" -m venv "$destdir$prefix" ||
-    fail "Python's venv module is missing. Install it: apt-get install python3-venv"
+  # An interrupted run, or an upgrade of the system's Python, leaves half an environment: begin anew.
+  if ! "$destdir$prefix/bin/python" -m pip --version > /dev/null 2>&1; then
+    for part in bin include lib lib64 pyvenv.cfg; do rm -rf "$destdir$prefix/$part"; done
+    "$python" -m venv "$destdir$prefix" ||
+      fail "Python's venv module is missing. Install it: apt-get install python3-venv"
+  fi
   set -- "$destdir$prefix/bin/python" -m pip install --quiet --disable-pip-version-check --no-warn-script-location
-  offline=${wheels:+--no-index --find-links $wheels}
-  # shellcheck disable=SC2086 # two words or none
-  "$@" $offline --require-hashes -r "$root/requirements/run.txt"
+  "$@" ${wheels:+--no-index --find-links "$wheels"} --require-hashes -r "$root/requirements/run.txt"
   "$@" --no-deps --no-build-isolation --force-reinstall "$root"
-  # The scripts of an environment name their interpreter: the final path, not the one it was made at.
-  [ -z "$destdir" ] || find "$destdir$prefix/bin" -type f -exec sed -i "1s,^#!$destdir,#!," {} +
+  [ -z "$destdir" ] || relocate
+}
+
+# Scripts and settings of an environment name the place where it was made, and so do compiled files: not in a package.
+relocate() {
+  "$destdir$prefix/bin/python" - "$destdir" "$prefix" << 'END'
+import pathlib, sys
+destdir, prefix = sys.argv[1:]
+staged = pathlib.Path(destdir + prefix)
+for path in (*staged.glob("bin/*"), staged / "pyvenv.cfg"):
+    if path.is_file() and not path.is_symlink():
+        content = path.read_bytes()
+        path.write_bytes(content.replace(f"{destdir}{prefix}".encode(), prefix.encode()))
+END
+  "$destdir$prefix/bin/python" -m compileall -q -f -s "$destdir" -p / "$destdir$prefix/lib" > /dev/null || true
 }
 
 files() {
@@ -90,8 +107,9 @@ forget() {
 apply() {
   systemd-sysusers "$lib/sysusers.d/wattledger.conf"
   systemd-tmpfiles --create "$lib/tmpfiles.d/wattledger.conf" || true # /sys may be read-only; check says what that costs
-  chgrp wattledger /etc/wattledger/config.toml
-  chgrp wattledger-portal /etc/wattledger-portal/config.toml
+  for user in wattledger wattledger-portal; do
+    runuser -u "$user" -- test -r "/etc/$user/config.toml" || chgrp "$user" "/etc/$user/config.toml"
+  done
   runuser -u wattledger -- "$prefix/bin/wattledger" --version > /dev/null 2>&1 ||
     fail "user wattledger may not run $prefix/bin/wattledger: look at the folders that it and its Python are in."
   [ -d /run/systemd/system ] || return 0
@@ -104,8 +122,10 @@ case $prefix in
   /*/*) ;;
   *) fail "PREFIX=$prefix must be an absolute path, and a folder of its own." ;;
 esac
-if [ ! -f "$list" ] && [ ! -f "$list.new" ] && [ -n "$(ls -A "$destdir$prefix" 2> /dev/null)" ]; then
-  fail "PREFIX=$prefix holds something else. Give a folder of its own: uninstalling removes it."
+if [ ! -f "$list" ] && [ ! -f "$list.new" ]; then
+  for part in bin include lib lib64 pyvenv.cfg share; do # what uninstalling removes
+    [ ! -e "$destdir$prefix/$part" ] || fail "PREFIX=$prefix holds something else: $part. Give a folder of its own."
+  done
 fi
 if [ -z "$destdir" ] && [ "$(id -u)" != 0 ]; then fail "root is needed: sudo make install"; fi
 

@@ -27,6 +27,10 @@ PARTS: dict[str, tuple[Callable[[], bool], str]] = {
     ),
     "chromium": (lambda: shutil.which("chromium") is not None, "apt-get install chromium"),
     "soffice": (lambda: shutil.which("soffice") is not None, "apt-get install libreoffice-calc-nogui"),
+    "system-python": (
+        lambda: os.system("/usr/bin/python3 -c 'import ensurepip, sys; assert sys.version_info >= (3, 11)' 2>&-") == 0,
+        "apt-get install python3-venv",
+    ),
     "unshare": (lambda: shutil.which("unshare") is not None, "apt-get install util-linux"),
     "podman": (lambda: all(map(shutil.which, ("podman", "runc"))), "apt-get install podman runc"),
     "slurm": (lambda: shutil.which("slurmctld") is not None, "apt-get install slurmctld slurmd slurm-client munge"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -99,23 +100,27 @@ def test_uninstalling_leaves_ledger_and_settings_and_says_so(machine: Machine) -
 
 def test_uninstalling_takes_caches_away_and_names_drop_ins_that_stay(machine: Machine) -> None:
     machine.install()
-    for name in ("var/cache/wattledger/books", "etc/systemd/system/wattledger.service.d/rapl-capability.conf"):
+    units = {"wattledger", "wattledger-ship", "wattledger-serve"}
+    drop_ins = {f"/etc/systemd/system/{unit}.service.d" for unit in units}
+    for name in ("var/cache/wattledger/books", *(f"{folder[1:]}/mine.conf" for folder in drop_ins)):
         (machine.root / name).parent.mkdir(parents=True)
         (machine.root / name).write_text("")
-    assert "  /etc/systemd/system/wattledger.service.d\n" in machine.uninstall().stdout
+    assert drop_ins <= {line.strip() for line in machine.uninstall().stdout.splitlines()}
     assert not (machine.root / "var/cache/wattledger").exists()
 
 
-def test_a_ledger_below_the_prefix_is_not_deleted(machine: Machine) -> None:
-    """Somebody may have put the state folder there."""
+def test_what_others_put_below_the_prefix_is_not_deleted(machine: Machine) -> None:
+    """The state folder, books, settings: they stay, are named, and are in nobody's way when wattledger comes back."""
     machine.install()
-    ledger = machine.root / PREFIX[1:] / "state/ledger.db"
-    ledger.parent.mkdir()
-    ledger.write_bytes(b"the only record")
-    before = machine.files()
+    mine = {f"{PREFIX[1:]}/{name}" for name in ("state/ledger.db", "books/entries/a.parquet", "etc/config.toml")}
+    for name in mine:
+        (machine.root / name).parent.mkdir(parents=True)
+        (machine.root / name).write_bytes(b"the only record")
     done = machine.uninstall()
-    assert (done.returncode, "Move its folder away first" in done.stderr) == (2, True)
-    assert machine.files() == before
+    assert (done.returncode, f"  {PREFIX}\n" in done.stdout) == (0, True)
+    assert machine.files().keys() == SETTINGS | mine
+    assert machine.install().returncode == 0
+    assert mine <= machine.files().keys()
 
 
 def test_another_prefix_is_in_every_unit(tmp_path: Path) -> None:
@@ -150,6 +155,15 @@ def test_an_installation_that_was_broken_off_is_completed_by_the_next(machine: M
     assert machine.install(COMMAND="/nonexistent").returncode == 2
     assert machine.install().returncode == 0
     assert f"{PREFIX[1:]}/share/installed" in machine.files()
+
+
+def test_a_command_is_found_from_everywhere(machine: Machine) -> None:
+    """A link to a relative path would lead nowhere."""
+    here = os.path.relpath(COMMAND)
+    assert machine.install(COMMAND=here).returncode == 0
+    link = machine.root / PREFIX[1:] / "bin/wattledger"
+    assert link.readlink().is_absolute()
+    assert link.samefile(COMMAND)
 
 
 def test_a_python_that_the_services_cannot_see_is_refused(machine: Machine, tmp_path: Path) -> None:
