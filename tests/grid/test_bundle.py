@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def test_the_same_records_give_the_same_bytes_without_a_float() -> None:
 
 def test_the_checksum_can_be_checked_by_others() -> None:
     """With any JSON library, and with jq as the file's description says."""
-    some = [FactorRecord(hour(0, note='éCO2mix "x" \\ 中 \U0001f600\n\t', source_ref="a/b"), 1, 1)]
+    some = [FactorRecord(hour(0, note='éCO2mix "x" \\ 中 \U0001f600', source_ref="a/b"), 1, 1)]
     data = encode_bundle(some)
     document = json.loads(data)
     assert json.loads(sealed(document["content"])) == document
@@ -105,6 +106,23 @@ def test_importing_twice_changes_nothing(tmp_path: Path) -> None:
         assert [each.row.value_printed for each in store.records(*ALWAYS)] == ["60", "62", "63"]
         assert [each.recorded_at_s for each in store.records(*ALWAYS)] == [NOON_S + at for at in (100, 300, 300)]
         assert store.records(*ALWAYS, as_of_s=NOON_S + 99) == ()
+
+
+def test_text_that_plays_with_the_terminal_is_printed_as_what_it_is() -> None:
+    """Whoever gets a bundle may not trust whoever wrote it: its text is shown to people."""
+    evil = {"note": "a\x1b]0;pwned\x07\x1b[2K\rvalue 1\u202e\u009b\x00", "publisher": "P\x1b[31mX"}
+    (record,) = parse_bundle(edited(lambda item: item["row"].update(evil)), "x")
+    assert record.row.note == "a\ufffd]0;pwned\ufffd\ufffd[2K value 1\ufffd\ufffd\ufffd"
+    assert record.row.publisher == "P\ufffd[31mX"
+    for name in ("factor_id", "zone", "factor_type"):
+        bad = {name: "a\x1b[2J", "quality_tier": 7}
+        with pytest.raises(BundleRefused) as refusal:
+            parse_bundle(edited(partial(_update, bad)), "x")
+        assert str(refusal.value).isprintable()
+
+
+def _update(row: dict[str, Any], item: dict[str, Any]) -> None:
+    item["row"].update(row)
 
 
 #: What a node reads, one reading after the other: (hour, value). Then it exports, and so on.

@@ -32,7 +32,7 @@ from tracker.core.errors import WattledgerError
 from tracker.core.factors import FactorRow, Origin
 from tracker.core.known import FactorRecord, best_known
 from tracker.grid.catalogue import by_name
-from tracker.grid.store_rows import sound, why_unusable
+from tracker.grid.store_rows import sound, text, why_unusable
 
 FORMAT, VERSION = "wattledger-factors", 1
 MAX_BYTES = 64 * 1024 * 1024  # some seven years of a zone's hours
@@ -116,7 +116,9 @@ def _checked_factors(data: bytes, name: str) -> list[Any]:
         raise BundleRefused(f"{name} is no bundle of grid factors.", "Write one with: wattledger grid export")
     if document.get("version") != VERSION:
         found = str(document.get("version"))[:20]
-        raise BundleRefused(f"{name} is a bundle of version {found}; this wattledger knows {VERSION}.", "Upgrade it.")
+        raise BundleRefused(
+            f"{name} is a bundle of version {text(found)}; this wattledger knows {VERSION}.", "Upgrade it."
+        )
     content = document.get("content")
     if document.get("sha256") != _checksum(content):
         raise BundleRefused(f"{name} was damaged or edited: its content does not fit its checksum.", _AGAIN)
@@ -137,9 +139,10 @@ def _record(item: Any, number: int, name: str) -> FactorRecord:
         row = msgspec.convert(item["row"], FactorRow) if fields_fit else None
         recorded_at_s = msgspec.convert(item["recorded_at_s"], int)
     except (msgspec.ValidationError, AttributeError, TypeError, KeyError) as error:
-        raise BundleRefused(f"{where} is not understood ({error}).", _AGAIN) from error
+        raise BundleRefused(f"{where} is not understood ({text(str(error))}).", _AGAIN) from error
     if row is None:
         raise BundleRefused(f"{where} lacks fields of its provenance, or has others.", _AGAIN)
+    row = sound(row)
     problem = _problem(row)
     if problem:
         raise BundleRefused(f"{where} ({row.factor_id[:80]}) {problem}", "Nothing of the file was used. " + _AGAIN)

@@ -41,10 +41,11 @@ _ESTIMATED, _IMPUTED = _ORIGIN.index("is_estimated"), _ORIGIN.index("imputed")
 
 
 def text(value: str) -> str:
-    """Text that UTF-8 can hold: a lone surrogate becomes U+FFFD, for a note must not keep a factor out."""
-    if value.isascii():
+    """Text that UTF-8 can hold and a terminal can print, for a note must not keep a factor out: other characters (a
+    lone surrogate, an escape sequence, a mark that turns the direction of writing) become U+FFFD, odd spaces spaces."""
+    if value.isprintable():
         return value
-    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return "".join(char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in value)
 
 
 def values_of(record: FactorRecord) -> Row:
@@ -66,9 +67,9 @@ def record_of(values: Row) -> FactorRecord:
 
 
 def sound(row: FactorRow) -> FactorRow:
-    """The row as the store keeps it: with text that UTF-8 can hold."""
+    """The row as the store keeps it: with text that can be printed."""
     texts = (*_plain_values(row), *_origin_values(row.origin))
-    if all(value.isascii() or text(value) == value for value in texts if isinstance(value, str)):
+    if all(value.isprintable() for value in texts if isinstance(value, str)):
         return row
     return record_of(values_of(FactorRecord(row, 0, 0))).row
 
