@@ -148,6 +148,15 @@ def test_direct_before_unspecified_before_life_cycle_and_the_type_is_named() -> 
 KINDS = (FactorType.DIRECT, FactorType.LIFECYCLE, FactorType.UNSPECIFIED)
 
 
+def test_of_two_own_tables_of_a_zone_one_is_taken_and_both_are_named() -> None:
+    """The meters of two sites: nobody may be weighed by the other's without a word."""
+    par1 = live("a", "20", factor_id="file:FR:par1:direct:x", publisher="Meter of par1")
+    par2 = live("a", "300", factor_id="file:FR:par2:direct:x", publisher="Meter of par2")
+    step = "Meter of par1 and Meter of par2 differ about this time: the first of them by name was taken."
+    assert said(chosen([par2, par1])) == ("20", 1, (step,))
+    assert said(chosen([replace(par2, value_printed="20.0"), par1])) == ("20", 1, ())
+
+
 def test_another_zone_of_the_path_says_which() -> None:
     path = (Step("CAMX"), Step("FR", "It is the average of the country."))
     assert said(chosen([live("a", "30")], path=path)) == ("30", 1, ("It is the average of the country.",))

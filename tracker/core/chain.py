@@ -68,7 +68,7 @@ def choose_hourly(
     best = min([*now, *latest], key=lambda row: _rank(row, at_s, distance, tiers, chain), default=None)
     if best is None or _place(yearly, tiers) < tiers.index(best.quality_tier):
         return _yearly(yearly, tiers)
-    return _chosen(best, path, at_s, tiers, chain)
+    return _chosen(best, path, at_s, tiers, chain, _rival_step(best, now))
 
 
 def may_be_used(row: FactorRow) -> bool:
@@ -111,7 +111,7 @@ def _rank(
 
 
 def _chosen(
-    row: FactorRow, path: Sequence[Step], at_s: int, tiers: Sequence[int], chain: Sequence[str]
+    row: FactorRow, path: Sequence[Step], at_s: int, tiers: Sequence[int], chain: Sequence[str], rival: str
 ) -> Choice | NoFactor:
     inside_s = min(at_s, row.valid_to_s - 1)
     choice = choose_location((row,), path, inside_s, (row.quality_tier,))
@@ -119,7 +119,7 @@ def _chosen(
         return choice
     late = at_s >= row.valid_to_s
     own = _LATEST_STEP if late else _tier_step(row.quality_tier, tiers)
-    return replace(choice, steps=tuple(filter(None, (own, _provider_step(row, chain), *choice.steps))))
+    return replace(choice, steps=tuple(filter(None, (own, _provider_step(row, chain), rival, *choice.steps))))
 
 
 def _place(yearly: Choice | NoFactor, tiers: Sequence[int]) -> int:
@@ -156,3 +156,17 @@ def _provider_step(row: FactorRow, chain: Sequence[str]) -> str:
     if not chain or chain[0] == provider:
         return ""
     return f"{chain[0]} has no {_WORDS[row.quality_tier]} of this time: that of {provider} stands in."
+
+
+def _rival_step(row: FactorRow, now: Iterable[FactorRow]) -> str:
+    """Two own tables of a zone (the meters of two sites) are both right, and none is the other site's."""
+
+    def of(row: FactorRow) -> tuple[object, ...]:
+        return row.origin.provider, row.zone, row.factor_type, row.valid_from_s, row.valid_to_s
+
+    rivals = [each for each in now if of(each) == of(row) and each.factor_id != row.factor_id]
+    whose = {each.publisher for each in rivals if each.value_g_per_kwh != row.value_g_per_kwh}
+    if not whose:
+        return ""
+    others = " and ".join(sorted(whose - {row.publisher})) or "another table of theirs"
+    return f"{row.publisher} and {others} differ about this time: the first of them by name was taken."
