@@ -35,6 +35,11 @@ COMMANDS = {
 class _Lazy(click.Group):
     """A group whose commands are imported when they are needed: starting the daemon loads nothing else."""
 
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        # For "Did you mean …": click looks at the names alone.
+        self.commands = dict.fromkeys(COMMANDS, click.Command(None))
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
 
@@ -58,24 +63,63 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run a command. An error is one sentence on stderr and exit code 1 (failed) or 2 (bad usage), never a
-    traceback."""
+    traceback. Whoever reads the output may stop reading: that is no failure."""
+    _open_streams()
+    output = sys.stdout
     try:
-        return cli.main(args=arguments, prog_name="wattledger", standalone_mode=True)
+        code = cli.main(args=arguments, prog_name="wattledger", standalone_mode=False)
+        sys.stdout.flush()
     except WattledgerError as error:
         click.echo(f"wattledger: {error}", err=True)
-        sys.exit(error.exit_code)
+        code = error.exit_code
+    except click.Abort:
+        click.echo("Aborted!", err=True)
+        code = 1
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except SystemExit as end:
+        # click ends with 1 where nobody reads any more, and leaves a stand-in for the output.
+        code = end.code if sys.stdout is output else 0
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that nothing complains when Python flushes at its end
-        sys.exit(0)
+        code = 0
+        _forget_output()
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        click.echo("wattledger: the output could not be written: no space left.", err=True)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(1)
-    except Exception as error:
-        if os.environ.get("WATTLEDGER_DEBUG"):
-            raise
+        _raise_for_debugging()
+        click.echo(f"wattledger: {_in_words(error)}", err=True)
+        code = 1
+        _forget_output()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told in a sentence
+        _raise_for_debugging()
         click.echo(f"wattledger: unexpected {type(error).__name__}: {error}.", err=True)
         click.echo("This is a bug. Set WATTLEDGER_DEBUG=1, run it again, and report what it prints.", err=True)
-        sys.exit(1)
+        code = 1
+    sys.exit(code if isinstance(code, int | str) else 0)
+
+
+def _open_streams() -> None:
+    """Where whoever started this closed a standard stream, the next file that is opened would take its place."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free one, which is this
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
+def _forget_output() -> None:
+    """So that nothing complains when Python flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _raise_for_debugging() -> None:
+    if os.environ.get("WATTLEDGER_DEBUG"):
+        raise  # noqa: PLE0704 - the one that is being handled
+
+
+def _in_words(error: OSError) -> str:
+    """A fault of the system that nobody foresaw, with what it is about."""
+    if error.errno == errno.ENOSPC and error.filename is None:
+        return "The output could not be written: no space left."
+    place = f"{error.filename}: " if isinstance(error.filename, str) else ""
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return f"{place}{error.strerror}. Run this as the user who runs wattledger, or as root."
+    return f"{place}{error.strerror or error}. Look whether that path is the right one, and try again."
