@@ -32,17 +32,17 @@ _HELP = "See: wattledger estimate --help"
 EXAMPLES = """\b
 Examples:
   BLOOM, by the numbers of its paper (24.69 t):
-    wattledger estimate --device-hours 1082990 --watts 400
+    wattledger estimate --device-hours 1082990 --watts 400 \\
         --pue 1 --intensity-g-per-kwh 57
   Llama 2 7B (31.22 t). The paper's rows for 13B, 62.44 t, and 34B,
   153.90 t, are cut off and not rounded: 62.4476 t and 153.9074 t.
-    wattledger estimate --device-hours 184320 --watts 400 --pue 1.1
+    wattledger estimate --device-hours 184320 --watts 400 --pue 1.1 \\
         --intensity-g-per-kwh 385
   A month of eight H100 in Paris:
-    wattledger estimate --device-hours 5840 --watts 620 --pue 1.21
+    wattledger estimate --device-hours 5840 --watts 620 --pue 1.21 \\
         --zone FR --device H100 --devices 8
   The same per token that it made, as an SCI score (ISO/IEC 21031):
-    wattledger estimate --device-hours 5840 --watts 620 --pue 1.21
+    wattledger estimate --device-hours 5840 --watts 620 --pue 1.21 \\
         --zone FR --device H100 --units 9000000000 --per token
 """
 
