@@ -67,6 +67,21 @@ def install_wattledger(tools: Path, target: Path, scratch: Path) -> None:
     shutil.rmtree(target / "bin")
 
 
+def forget_origin(lib: Path) -> None:
+    """Where our own wheel lay when it was installed (direct_url.json, PEP 610): a folder with another name each time."""
+    for path in lib.glob("*.dist-info/direct_url.json"):
+        path.unlink()
+        record = path.with_name("RECORD")
+        kept = [line for line in record.read_text("utf-8").splitlines() if "/direct_url.json," not in line]
+        record.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+
+def set_times(folder: Path, epoch_s: str) -> None:
+    """Give everything the time of the commit, where that is known: SOURCE_DATE_EPOCH."""
+    for path in (folder, *folder.rglob("*")) if epoch_s else ():
+        os.utime(path, (int(epoch_s), int(epoch_s)), follow_symlinks=False)
+
+
 def prune(lib: Path) -> None:
     """Of codecarbon its data; nothing compiled: the image's own Python does that."""
     for path in (lib / "codecarbon").iterdir():
@@ -87,6 +102,7 @@ def main(out: Path) -> None:
         install(pinned.keys() - left_out, pinned, lib, scratch)
         install_wattledger(scratch / "tools", lib, scratch)
     prune(lib)
+    forget_origin(lib)
     bin_.mkdir()
     (bin_ / "wattledger").write_text(SCRIPT, encoding="utf-8")
     (bin_ / "wattledger").chmod(0o755)
@@ -99,6 +115,7 @@ def main(out: Path) -> None:
         folder = out / "state" / name
         folder.mkdir(parents=True)
         folder.chmod(0o771)  # its group is root: uid 0 without capabilities may write to a volume made of it too
+    set_times(out, os.environ.get("SOURCE_DATE_EPOCH", ""))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' tracker/__init__.py)
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+epoch=$(git log -1 --format=%ct 2>/dev/null || true)
 
 engine=${WATTLEDGER_ENGINE:-}
 for candidate in docker podman buildah; do
@@ -20,4 +21,4 @@ case $engine in
   *) set -- --format=docker --ignorefile=deploy/container/Containerfile.dockerignore "$@" ;;
 esac
 exec "$engine" build --file deploy/container/Containerfile --tag "wattledger:$version" --tag wattledger:latest \
-  --build-arg "VERSION=$version" --build-arg "REVISION=$revision" "$@" .
+  --build-arg "VERSION=$version" --build-arg "REVISION=$revision" --build-arg "SOURCE_DATE_EPOCH=$epoch" "$@" .

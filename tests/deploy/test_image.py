@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,6 +89,29 @@ def test_the_bill_of_materials_lists_what_is_installed(engine: Engine) -> None:
     assert all(pinned[name].startswith(f"{name}=={version} ") for name, version in listed.items())
     assert all(part["purl"] == f"pkg:pypi/{part['name']}@{part['version']}" for part in bill["components"])
     assert [part["name"] for part in bill["components"] if "licenses" not in part] == []
+
+
+def test_the_image_does_not_say_where_it_was_built(engine: Engine) -> None:
+    """A folder with a random name would make each build of one commit another."""
+    program = """
+import json, pathlib
+lib = pathlib.Path("/opt/wattledger/lib")
+said = [path for path in lib.glob("*.dist-info/*") if path.is_file() and b"direct_url" in path.read_bytes()]
+print(json.dumps([str(path) for path in (*said, *lib.rglob("direct_url.json"))]))
+"""
+    assert python(engine, program) == []
+
+
+def test_what_is_assembled_has_the_time_of_its_commit(tmp_path: Path) -> None:
+    """SOURCE_DATE_EPOCH (reproducible-builds.org), also for folders and links; without one, times are those of now."""
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/file").write_bytes(b"x")
+    (tmp_path / "a/link").symlink_to("nowhere")
+    before = {path: path.lstat().st_mtime for path in tmp_path.rglob("*")}
+    assemble.set_times(tmp_path, "")
+    assert {path: path.lstat().st_mtime for path in tmp_path.rglob("*")} == before
+    assemble.set_times(tmp_path, "1790000400")
+    assert {path.lstat().st_mtime for path in tmp_path.rglob("*")} == {1_790_000_400.0}
 
 
 def test_every_requirement_is_pinned_with_hashes() -> None:
