@@ -290,6 +290,29 @@ def test_corrections_are_posted_once_in_the_month_that_is_open(store: BookStore)
     assert months(store) == (MONTH,), "a month with corrections alone has no version"
 
 
+def test_a_posting_that_was_altered_is_refused(store: BookStore) -> None:
+    """It is in no manifest until its month is closed; a number changed meanwhile would be sealed."""
+    name = post(store, posting(1, note="späte Energie, 200 kWh\t\u2028"))
+    assert postings(store)[name].note == "späte Energie, 200 kWh\t\u2028"
+    (path,) = store.local([name])
+    sound = path.read_bytes()
+    for other in (sound.replace(b"200 kWh", b"900 kWh"), sound.replace(b'"sha256": "', b'"sha256": "0'), b"{}", b""):
+        assert other != sound
+        path.write_bytes(other)
+        with pytest.raises(BooksDamaged, match=r"2026-10-v1-001\.json is not what was "):
+            corrections_in(store, "2026-11")
+    path.write_bytes(sound.replace(b"\n", b"\r\n").replace(b'": ', b'":   '))
+    assert len(postings(store)) == 1, "how it is laid out says nothing"
+
+
+@pytest.mark.parametrize("copy", ["2026-11/corrections/2026-10-v1-002", "2026-12/corrections/2026-10-v1-001"])
+def test_a_copy_of_a_posting_does_not_count_twice(store: BookStore, copy: str) -> None:
+    name = post(store, posting(1))
+    store.create(f"statements/{copy}.json", store.read(name) or b"")
+    with pytest.raises(BooksDamaged, match=f"{copy}.json is not what was posted"):
+        postings(store)
+
+
 def test_corrections_that_a_month_closed_without_go_into_the_next(store: BookStore) -> None:
     first, late = post(store, posting(1)), post(store, posting(2))
     manifest = replace(_manifest(), month="2026-11", corrections=(first,))

@@ -28,15 +28,17 @@ from tests.finance.months import (
     with_books,
     with_pue,
 )
-from tracker.books.interface import BookStore
+from tracker.books.interface import BooksDamaged, BookStore
 from tracker.books.names import day_start_s
 from tracker.books.store import open_store
 from tracker.books.versions import corrections_in, postings, statement_of, versions
 from tracker.config.schema import Site
 from tracker.core.amounts import COLUMNS
 from tracker.core.closing import NotClosable
+from tracker.core.model import Level
 from tracker.core.restating import Outcome, Reason, key_of, total_of, with_postings
 from tracker.core.statement import Status
+from tracker.finance.audit import audit_closed
 from tracker.finance.compose import compose
 from tracker.finance.restating import carry_out, shadow
 
@@ -196,3 +198,33 @@ def test_a_team_with_rows_in_two_scopes_is_restated_row_by_row(tmp_path: Path) -
     assert (changed.key, changed.scope, changed.category) == (("nlp",), "3", "1")
     assert changed.amounts.energy_it_wh == 700
     assert restate(store, config, now_s=NOW_S + 7300)[0].decision.outcome is Outcome.NOTHING
+
+
+def test_a_correction_that_was_altered_is_told_and_not_sealed(closed: BookStore) -> None:
+    late(closed, HOUR_UJ)
+    _, name = restate(closed)
+    fill(closed, NEXT, days=(1, 30))
+    assert audit_closed(CONFIG, closed).findings == ()
+    (path,) = closed.local([name])
+    path.write_bytes(path.read_bytes().replace(b'"energy_it_wh": 700', b'"energy_it_wh": 900'))
+    for month in (None, NEXT):
+        (found,) = audit_closed(CONFIG, closed, month).findings
+        assert (found.level, found.check, found.subject) == (Level.FAIL, "correction", name)
+    assert audit_closed(CONFIG, closed, MONTH).findings == ()
+    with pytest.raises(BooksDamaged, match="is not what was posted"):
+        review(closed, month=NEXT, now_s=day_start_s("2026-12-05"), waive=("coverage=x", "unshipped=x"))
+
+
+def test_a_correction_that_was_altered_after_its_month_was_closed_is_told(closed: BookStore) -> None:
+    late(closed, HOUR_UJ)
+    _, name = restate(closed)
+    fill(closed, NEXT, days=(1, 30))
+    now_s, waive = day_start_s("2026-12-05"), ("coverage=x", "unshipped=x")
+    review(closed, month=NEXT, now_s=now_s, waive=waive)
+    close(closed, month=NEXT, now_s=now_s, waive=waive)
+    assert audit_closed(CONFIG, closed).findings == ()
+    (path,) = closed.local([name])
+    path.write_bytes(path.read_bytes().replace(b'"energy_it_wh": 700', b'"energy_it_wh": 900'))
+    found = audit_closed(CONFIG, closed).findings
+    assert [(each.check, each.subject) for each in found] == [("correction", name), ("recompute", f"{NEXT} v1")]
+    assert all("not what was posted" in each.message for each in found)

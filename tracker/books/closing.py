@@ -24,7 +24,20 @@ import msgspec
 
 from tracker.books.interface import BooksDamaged, BookStore
 from tracker.books.names import parse_name
-from tracker.books.versions import CLAIM, MANIFEST, RESTATED, ROOT, decoded, encoded, folder, record, sha256
+from tracker.books.versions import (
+    CLAIM,
+    MANIFEST,
+    RESTATED,
+    ROOT,
+    decoded,
+    encoded,
+    folder,
+    posted,
+    posting_name,
+    posting_of,
+    record,
+    sha256,
+)
 from tracker.core.closing import Claim, Manifest, NotClosable, Output, Review, sealed
 from tracker.core.errors import UsageError
 from tracker.core.restating import Posting, Restated
@@ -194,9 +207,9 @@ def _chosen(mine: Claim, renderers: Sequence[Renderer]) -> list[Renderer]:
 
 def post(store: BookStore, posting: Posting) -> str:
     """Post corrections. The name of the file. Raises NotClosable if somebody posted others of this number first."""
-    name = f"{ROOT}/{posting.into}/corrections/{posting.month}-v{posting.version}-{posting.number:03}.json"
-    if not store.create(name, encoded(posting)):
-        there = record(store, name, Posting)
+    name = posting_name(posting)
+    if not store.create(name, posted(posting)):
+        there = posting_of(store, name)
         if there.corrections != posting.corrections:
             raise NotClosable(
                 f"{there.by} restated {posting.month} at the same time.", f"Run: wattledger restate {posting.month}"

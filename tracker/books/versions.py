@@ -7,9 +7,11 @@
     statements/2026-10/v1/statement.csv, …        the sealed files
     statements/2026-10/v1/manifest.json           hashes of all of them (Manifest); its presence means closed
     statements/2026-10/v2/restated.json           why there is a second version (core/restating.py: Restated)
-    statements/2026-11/corrections/2026-10-v1-001.json   posted in November for October (Posting)
+    statements/2026-11/corrections/2026-10-v1-001.json   posted in November for October (Posting), with its hash
 
-A closed month is read, never made again: what a reader gets are the sealed bytes, compared with their hash.
+A closed month is read, never made again: what a reader gets are the sealed bytes, compared with their hash. A posting
+is in no manifest until its month is closed: it carries its own hash. That is in it and not in its name, for the name
+is what two people who restate a month at once cannot both create.
 """
 
 from __future__ import annotations
@@ -127,10 +129,41 @@ def read_output(store: BookStore, version: Version, wanted: str) -> bytes | None
     return None if output is None else _checked(store, version, output)
 
 
+class _Posted(msgspec.Struct, frozen=True):
+    """The file of a posting. ``sha256``: of ``posting`` without any white space, as it stands here."""
+
+    sha256: str
+    posting: msgspec.Raw
+
+
+def posting_name(posting: Posting) -> str:
+    return f"{ROOT}/{posting.into}/corrections/{posting.month}-v{posting.version}-{posting.number:03}.json"
+
+
+def posted(posting: Posting) -> bytes:
+    """The content of its file."""
+    said = msgspec.json.encode(posting, order="deterministic")
+    return encoded(_Posted(sha256(said), msgspec.Raw(said)))
+
+
+def posting_names(store: BookStore) -> tuple[str, ...]:
+    """All corrections that were ever posted, in order of the month they went into."""
+    return tuple(sorted(name for name, _ in store.names(f"{ROOT}/") if _POSTED.fullmatch(name)))
+
+
+def posting_of(store: BookStore, name: str) -> Posting:
+    """Raises BooksDamaged if it is not what was posted under this name."""
+    file = record(store, name, _Posted)
+    said = msgspec.json.format(bytes(file.posting), indent=-1)
+    posting = decoded(name, said, Posting) if sha256(said) == file.sha256 else None
+    if posting is None or posting_name(posting) != name:
+        raise BooksDamaged(f"{name} is not what was posted.", "Restore it from a copy of the books.")
+    return posting
+
+
 def postings(store: BookStore) -> dict[str, Posting]:
-    """All corrections that were ever posted, by the name of their file, in order of the month they went into."""
-    found = sorted(name for name, _ in store.names(f"{ROOT}/") if _POSTED.fullmatch(name))
-    return {name: record(store, name, Posting) for name in found}
+    """Of ``posting_names``, by name. Raises BooksDamaged."""
+    return {name: posting_of(store, name) for name in posting_names(store)}
 
 
 def corrections_in(store: BookStore, month: str) -> dict[str, Posting]:

@@ -19,7 +19,18 @@ from tracker.books.finding import BooksFinding, some
 from tracker.books.interface import BooksDamaged, BookStore
 from tracker.books.sealed import inputs_changed
 from tracker.books.sealed_inputs import SealedInputs
-from tracker.books.versions import Version, claim_of, folder, months, postings, sha256, statement_of, versions
+from tracker.books.versions import (
+    ROOT,
+    Version,
+    claim_of,
+    folder,
+    months,
+    posting_names,
+    posting_of,
+    sha256,
+    statement_of,
+    versions,
+)
 from tracker.config import Config
 from tracker.core.closing import Claim, Output
 from tracker.core.errors import WattledgerError
@@ -49,7 +60,7 @@ class ClosedAudit:
 def audit_closed(config: Config, store: BookStore, month: str | None = None, *, tell: Tell = _silent) -> ClosedAudit:
     """All closed versions, or those of a month. A damaged one hides no other. Raises BooksUnavailable."""
     wanted = [each for each in months(store) if month in (None, each)]
-    findings: list[BooksFinding] = []
+    findings = [*_corrections(store, month)]
     verified: list[str] = []
     for number, each in enumerate(wanted):
         tell(number, len(wanted), each)
@@ -64,6 +75,17 @@ def audit_closed(config: Config, store: BookStore, month: str | None = None, *, 
                 verified.append(_name(version))
     tell(len(wanted), len(wanted), "")
     return ClosedAudit(tuple(findings), tuple(verified))
+
+
+def _corrections(store: BookStore, month: str | None) -> Iterator[BooksFinding]:
+    """Postings that are not what was posted: of all months, or those in one."""
+    for name in posting_names(store):
+        if month is not None and not name.startswith(f"{ROOT}/{month}/"):
+            continue
+        try:
+            posting_of(store, name)
+        except BooksDamaged as error:
+            yield BooksFinding(Level.FAIL, "correction", name, error.sentence, error.remedy)
 
 
 def _version(config: Config, store: BookStore, version: Version) -> Iterator[BooksFinding]:
@@ -145,10 +167,8 @@ def recompute(config: Config, store: BookStore, claim: Claim) -> Statement:
         status=Status.CLOSED,
         hash_inputs=True,
     )
-    posted = postings(store)
-    corrections = tuple(
-        each for name in claim.corrections if name in posted for each in by_group(posted[name], claim.group_by)
-    )
+    posted = [posting_of(store, name) for name in claim.corrections]
+    corrections = tuple(each for one in posted for each in by_group(one, claim.group_by))
     return replace(with_trend(config, store, statement, recorded=claim.inputs), corrections=corrections)
 
 
