@@ -68,7 +68,7 @@ def install_wattledger(tools: Path, target: Path, scratch: Path) -> None:
 
 
 def forget_origin(lib: Path) -> None:
-    """Where our own wheel lay when it was installed (direct_url.json, PEP 610): a folder with another name each time."""
+    """Where our own wheel lay at its installation (direct_url.json, PEP 610): a folder with another name each time."""
     for path in lib.glob("*.dist-info/direct_url.json"):
         path.unlink()
         record = path.with_name("RECORD")
