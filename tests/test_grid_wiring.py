@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from tracker import clock, services, wiring
 from tracker.cli.main import main
 from tracker.codecarbon_facts import CodecarbonFacts
 from tracker.core.errors import UsageError
+from tracker.core.factors import Origin
 from tracker.core.model import Level
+from tracker.core.units import NS_PER_S
 from tracker.grid.chain import ChainProvider
 from tracker.grid.interface import Question, Unreachable
 from tracker.grid.store import FactorStore, ProviderStatus
@@ -183,16 +186,60 @@ def test_the_node_page_and_check_say_that_a_pue_is_assumed(folder: Path) -> None
     assert (finding.level, finding.message) == (Level.OK, "PUE 1.21: operator, 2026.")
 
 
-def test_a_refresher_runs_only_where_hours_are_asked_for(folder: Path) -> None:
-    def wanted(text: str) -> bool:
-        config = config_of(folder, f'[site.a]\nzone = "FR"\n{text}')
-        chain, zone = wiring.grid_for(config, FACTS, NOW)
-        told = Reporter(Log(io.StringIO(), style="logfmt", environ={}))
-        return wiring.refresher_for(config, chain, zone, told, clock.now) is not None
+EMA = replace(
+    live("a", "402", 4, start_s=NOW - 400 * 24 * HOUR, length_s=365 * 24 * HOUR),
+    factor_id="ema2025:SG",
+    zone="SG",
+    edition="EMA 2025",
+    data_year="2025",
+    origin=Origin(),
+)
 
-    assert not wanted("")
-    assert wanted('[grid]\nprovider = "rte"\n')
-    assert wanted('[accounting]\nlocation_factor = "hourly"\n'), "for bundles that are imported"
+
+@pytest.mark.parametrize("text", ["", '[grid]\nprovider = "rte"\n', '[accounting]\nlocation_factor = "hourly"\n'])
+def test_a_daemon_goes_by_what_somebody_imports_while_it_runs(folder: Path, text: str) -> None:
+    """A yearly factor counts for every node; hours for those that go by hours."""
+    zone = "FR" if "rte" in text else "SG"
+    config, now_s = config_of(folder, f'[site.a]\nzone = "{zone}"\n{text}'), clock.now().wall_ns // NS_PER_S
+    chain, zone = wiring.grid_for(config, FACTS, now_s)
+    told = Reporter(Log(io.StringIO(), style="logfmt", environ={}))
+    refresher = wiring.refresher_for(config, chain, zone, told, clock.now)
+    before = chain.factor(zone, now_s).factor_id
+    with FactorStore(wiring.store_path(config)) as store:
+        hour = replace(live("rte", "30", start_s=now_s // HOUR * HOUR), zone=zone)
+        store.append([replace(EMA, zone=zone), hour], now_s)
+    assert chain.factor(zone, now_s).factor_id == before
+    refresher.read()
+    by_year, by_hour = chain.both(zone, now_s)
+    assert (by_year.factor_id, by_year.tier, by_year.intensity_mg_per_kwh) == ("ema2025:SG", 4, 402_000)
+    assert by_hour.tier == (1 if text else 4), "hours are not read for a node that goes by years"
+
+
+def test_a_profile_spreads_the_official_factor_that_somebody_imported(folder: Path) -> None:
+    config = config_of(folder, '[site.a]\nzone = "SG"\n[grid]\nprovider = "profile"\n[grid.profile]\nshape = "flat"\n')
+    with FactorStore(wiring.store_path(config)) as store:
+        store.append([EMA], NOW)
+    (provider,) = wiring.live_providers(config, nobody)["SG"]
+    (row,) = provider.read(node_zone(config), NOW // HOUR * HOUR, NOW // HOUR * HOUR + 1, NOW)
+    assert (row.value_printed, row.quality_tier, row.data_year) == ("402", 3, "2025")
+
+
+def test_a_profile_spreads_the_official_factor_of_a_state(folder: Path) -> None:
+    """EPA's own, as the annual figure does; codecarbon has it."""
+    text = '[site.a]\nzone = "US-WY"\n[grid]\nprovider = "profile"\n[grid.profile]\nshape = "flat"\n'
+    config = config_of(folder, text)
+    (provider,) = wiring.live_providers(config, nobody)["US-WY"]
+    (row,) = provider.read(node_zone(config), NOW // HOUR * HOUR, NOW // HOUR * HOUR + 1, NOW)
+    assert "STC2ERTA" in row.source_ref
+
+
+def test_check_goes_by_what_somebody_imported(folder: Path) -> None:
+    config = config_of(folder, '[site.a]\nzone = "SG"\n')
+    chain, zone = wiring.grid_for(config, FACTS, NOW)
+    with FactorStore(wiring.store_path(config)) as store:
+        store.append([EMA], NOW)
+    assert learn_from_store(config, chain, zone, NOW) == ()
+    assert chain.factor(zone, NOW).factor_id == "ema2025:SG"
 
 
 def test_commands_know_what_the_store_knows(folder: Path) -> None:

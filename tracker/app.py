@@ -41,7 +41,6 @@ from tracker.web.routes import build_routes
 from tracker.web.server import Options as WebOptions
 from tracker.web.server import WebServer
 
-NO_NEWS = News()
 #: How long the first tick waits for sources that have not answered yet.
 FIRST_READS_S = 5.0
 #: How long the end waits for the source threads together.
@@ -76,8 +75,8 @@ class Daemon:
         self._ledger = SqliteLedger(path)
         opening = self._ledger.open()
         try:
-            if self._refresher is not None:  # a node without a network goes on with what it knew
-                self._refresher.read((opening.booked_until_ms or start.wall_ns // NS_PER_MS) // MS_PER_S)
+            # A node without a network goes on with what it knew.
+            self._refresher.read((opening.booked_until_ms or start.wall_ns // NS_PER_MS) // MS_PER_S)
             _refuse_mixture(opening, path, demo=demo)
             self._declared = None if demo else wiring.declared_for(config)
             self._books = self._keeper(grid, zone, opening)
@@ -132,8 +131,7 @@ class Daemon:
         try:
             for runner in self._runners:
                 runner.start()
-            if self._refresher is not None:
-                self._refresher.start()
+            self._refresher.start()
             if self._shipper is not None:
                 self._shipper.start()
             give_up_s = time.monotonic() + FIRST_READS_S
@@ -186,8 +184,7 @@ class Daemon:
         for runner in self._runners:
             runner.request_stop()
         give_up_s = time.monotonic() + STOP_SOURCES_S
-        if self._refresher is not None:
-            self._refresher.stop(STOP_SOURCES_S / 2)
+        self._refresher.stop(STOP_SOURCES_S / 2)
         for runner in self._runners:
             runner.stop(max(0.0, give_up_s - time.monotonic()))
         self._tick(commit=True)
@@ -213,7 +210,7 @@ class Daemon:
     def _snapshot(self) -> Snapshot:
         """What the last tick published, and what is known of the grid's services by now; the same object until either
         changes."""
-        tick, news = self._agent.snapshot, NO_NEWS if self._refresher is None else self._refresher.news
+        tick, news = self._agent.snapshot, self._refresher.news
         shipping = None if self._shipper is None else self._shipper.state
         shown = self._shown
         if shown is None or shown[0] is not tick or shown[1] is not news or shown[2] is not shipping:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import tempfile
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from tracker.codecarbon_facts import CodecarbonFacts
+from tracker.codecarbon_facts import CodecarbonFacts, codecarbon_facts
 from tracker.config import Config
 from tracker.config.decode import in_words
 from tracker.config.pue import statements
@@ -36,6 +37,7 @@ from tracker.refresher import Refresher, phase_of
 from tracker.reporter import Reporter
 
 _DAY_S = 86_400
+_NO_FACTS = CodecarbonFacts("", None)
 Cloud = Literal["aws", "gcp", "azure"]
 
 
@@ -130,11 +132,10 @@ def embodied_for(config: Config) -> EmbodiedRates:
 
 def refresher_for(
     config: Config, chain: ChainProvider, zone: str, told: Reporter, now: Callable[[], Moment]
-) -> Refresher | None:
-    """What keeps the chain's values up to date, not started; None: it goes by the tables alone."""
+) -> Refresher:
+    """What keeps the chain's values up to date, not started. A node that goes by years alone reads what somebody
+    imported of these."""
     services = config.grid.live_chain(zone)
-    if not services and config.accounting.location_factor != "hourly":
-        return None
     command = [sys.executable, "-P", "-m", "tracker.cli", "grid", "fetch", "--due"]
     command += ["--state-dir", str(config.node.state_dir)]
     if config.path is not None:
@@ -148,8 +149,13 @@ def refresher_for(
         services=services,
         command=command,
         period_s=config.grid.poll.s,
+        hours=_goes_by_hours(config, zone),
         phase=phase_of(config.node.hostname),
     )
+
+
+def _goes_by_hours(config: Config, zone: str) -> bool:
+    return bool(config.grid.live_chain(zone)) or config.accounting.location_factor == "hourly"
 
 
 def _made(name: str, config: Config, ask: Ask) -> LiveProvider:
@@ -158,19 +164,28 @@ def _made(name: str, config: Config, ask: Ask) -> LiveProvider:
 
     kind, options = LIVE[name]
     wanted = inspect.signature(kind).parameters
-    parts = {"options": config.grid.providers.get(name) or options(), "ask": ask, "official": _official}
+    parts = {"options": config.grid.providers.get(name) or options(), "ask": ask, "official": _official(config)}
     return kind(**{name: part for name, part in parts.items() if name in wanted})
 
 
-@functools.cache
-def _official_tables() -> TablesProvider:
-    """Official yearly factors ship; what codecarbon knows is none."""
-    return TablesProvider({}, "", 0, tiers=(OFFICIAL,))
+def _official(config: Config) -> Callable[[Zone, int], Choice | NoFactor]:
+    """For who spreads a year over its hours: official yearly factors, those too that somebody imported. Read when the
+    first one is asked for."""
+
+    @functools.cache
+    def tables(zone: Zone) -> TablesProvider:
+        facts = _codecarbon() if zone.kind == "state" else _NO_FACTS
+        found = TablesProvider(facts.countries, facts.edition, 0, tiers=(OFFICIAL,))
+        found.learn(FactorReader(store_path(config)).yearly(zones_of(zone.code)))
+        return found
+
+    return lambda zone, at_s: tables(zone).choose(zone, at_s)
 
 
-def _official(zone: Zone, at_s: int) -> Choice | NoFactor:
-    """For who spreads a year over its hours."""
-    return _official_tables().choose(zone, at_s)
+def _codecarbon() -> CodecarbonFacts:
+    """Of what it knows, EPA's rates of states alone are official: nobody else waits for its process."""
+    with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
+        return codecarbon_facts("", Path(folder))
 
 
 def _covers(provider: LiveProvider, zone: Zone) -> Zone | None:
@@ -196,10 +211,10 @@ def _not_covered(config: Config, zone: Zone, name: str) -> UsageError:
 def learn_from_store(config: Config, chain: ChainProvider, zone: str, now_s: int) -> tuple[Finding, ...]:
     """For commands: the values of the last day, and how the services fared, as findings. Never raises."""
     store, services = FactorReader(store_path(config)), config.grid.live_chain(zone)
-    if not services and config.accounting.location_factor != "hourly":
-        return ()
+    places = zones_of(zone)
     try:
-        chain.learn(store.records(zones_of(zone), now_s - _DAY_S, now_s))
+        records = store.records(places, now_s - _DAY_S, now_s) if _goes_by_hours(config, zone) else ()
+        chain.learn((*store.yearly((*places, WORLD.code)), *records))
         statuses = {status.provider: status for status in store.statuses()}
     except WattledgerError as error:
         return (Finding(Level.FAIL, "grid", error.sentence, error.remedy),)

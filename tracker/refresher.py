@@ -11,15 +11,17 @@ import os
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from tracker.core.chain import may_be_used
 from tracker.core.errors import WattledgerError
 from tracker.core.forecast import Forecast
 from tracker.core.known import FactorRecord
 from tracker.core.model import Moment
 from tracker.core.snapshot import ProviderState
 from tracker.core.units import NS_PER_S
+from tracker.grid.catalogue import WORLD
 from tracker.grid.chain import ChainProvider
 from tracker.grid.store_reader import FactorReader, ProviderStatus
 from tracker.reporter import Reporter
@@ -33,6 +35,8 @@ _LONGEST_S = 31 * 86_400
 #: So many values are kept in memory at most: a month of hours, a week of quarters of an hour.
 _MOST = 1000
 _HOUR_S, _DAY_S = 3600, 86_400
+#: A profile is known in advance; services are asked up to now.
+_AHEAD_S = _DAY_S
 #: A fleet that is started at once spreads its first questions over this part of the period.
 _SPREAD = 0.1
 _SAID = 300
@@ -48,7 +52,8 @@ class News:
 
 class Refresher:
     """``zones``: whose values the node may use. ``services``: whose; empty: nobody is asked, and the store is read for
-    what others put into it. ``command``: what asks them.
+    what others put into it. ``command``: what asks them. ``hours``: False for a node that goes by years alone: only
+    the yearly factors that somebody imported are read.
 
     ``news`` is swapped by reference: any thread may read it.
     """
@@ -64,13 +69,14 @@ class Refresher:
         services: Sequence[str],
         command: Sequence[str],
         period_s: float,
+        hours: bool = True,
         phase: float = 0.0,
         deadline_s: float = DEADLINE_S,
     ) -> None:
         self.news = News()
         self._chain, self._store, self._told, self._clock = chain, store, told, clock
         self._zones, self._services, self._command = tuple(zones), tuple(services), tuple(command)
-        self._period_s, self._deadline_s = period_s, deadline_s
+        self._period_s, self._deadline_s, self._hours = period_s, deadline_s, hours
         self._first_s = phase * period_s * _SPREAD
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -83,9 +89,11 @@ class Refresher:
         now_s = now.wall_ns // NS_PER_S
         begin_s = max(now_s - _LONGEST_S, min(now_s - _LATELY_S, now_s if since_s is None else since_s))
         try:
-            records = (*self._records_of(self._chain.missing, begin_s), *self._records(begin_s, now_s))
-            statuses = {status.provider: status for status in self._store.statuses()}
-            forecasts = tuple(each for zone in self._zones for each in self._store.forecasts(zone))
+            records = self._store.yearly((*self._zones, WORLD.code))
+            if self._hours:
+                records += (*self._records_of(self._chain.missing, begin_s), *self._records(begin_s, now_s))
+            statuses = {status.provider: status for status in self._store.statuses()} if self._services else {}
+            forecasts = tuple(each for zone in self._zones for each in self._store.forecasts(zone) if self._hours)
         except WattledgerError as error:
             self._told.failed("grid/store", now, "grid_store_unreadable", str(error))
             return
@@ -171,14 +179,15 @@ class Refresher:
         return ProviderState(name, up, last_ok_s, status.last_error if status.failures else "")
 
     def _records(self, begin_s: int, now_s: int) -> tuple[FactorRecord, ...]:
-        """The newest values of all zones back to ``begin_s``, and the newest one however old it is. By days, because a
-        month of five minutes takes a third of the memory that the daemon may use."""
+        """The newest values of all zones back to ``begin_s`` with those that are known in advance, and the newest one
+        however old it is. By days, because a month of five minutes takes a third of the memory that the daemon may
+        use."""
         found: dict[int, FactorRecord] = {}
-        for end_s in range(now_s, now_s - _LONGEST_S, -_DAY_S):
+        for end_s in range(now_s + _AHEAD_S, now_s - _LONGEST_S, -_DAY_S):
             if len(found) >= _MOST or (found and end_s <= begin_s):
                 break
             start_s = end_s - _DAY_S if end_s <= begin_s else max(begin_s, end_s - _DAY_S)
-            found |= {record.number: record for record in self._store.records(self._zones, start_s, end_s)}
+            found |= {record.number: record for record in self._of_hours(start_s, end_s)}
         in_time = sorted(found.values(), key=lambda record: (record.row.valid_to_s, record.number))
         if in_time and in_time[-1].row.valid_to_s <= begin_s:
             return tuple(in_time[-1:])
@@ -193,11 +202,15 @@ class Refresher:
                 days.setdefault(hour_s // _DAY_S * _DAY_S, []).append(hour_s)
         found: list[FactorRecord] = []
         for day_s, wanted in days.items():
-            records = self._store.records(self._zones, day_s, day_s + _DAY_S)
+            records = self._of_hours(day_s, day_s + _DAY_S)
             found += [each for each in records if any(_touches(each, hour_s) for hour_s in wanted)]
             if len(found) >= _MOST:
                 break
         return [each for each in found if each.row.valid_to_s <= until_s]
+
+    def _of_hours(self, start_s: int, end_s: int) -> Iterator[FactorRecord]:
+        records = self._store.records(self._zones, start_s, end_s)
+        return (record for record in records if may_be_used(record.row))
 
 
 def _touches(record: FactorRecord, hour_s: int) -> bool:

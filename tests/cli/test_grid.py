@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -89,6 +90,15 @@ def test_list_marks_zones_with_live_values_and_says_what_services_cover(grid: No
         Decimal("21.5"),
     )
     assert (found["ZA"]["services"], found["ZA"]["live"]) == ([], None)
+
+
+def test_list_shows_a_yearly_factor_that_somebody_imported(grid: Node) -> None:
+    year = replace(hour("2025-01-01T00:00Z", "402", tier=4, zone="SG"), factor_id="ema2025:SG", edition="EMA 2025")
+    grid.learns("2026-10-04T03:00Z", replace(year, valid_to_s=year.valid_from_s + 365 * 86_400))
+    _, out, _ = grid("list", "singapore", "--at", "2026-10-15")
+    line = next(line for line in out.splitlines() if line.startswith("SG "))
+    assert line.split()[2:] == ["402", "direct", "4", "EMA", "2025"]
+    assert "live values" not in out
 
 
 def test_list_helps_although_the_configuration_names_a_wrong_zone(grid: Node) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.cli.gridding import Node, hour
 from tracker.cli import layout
+from tracker.core.factors import Basis, Origin
 
 HOUR = "2026-10-03T14:00Z"
 
@@ -230,3 +232,31 @@ def test_lines_fit_the_terminal_and_nothing_is_cut(columns: int, revised: Node) 
     lines = [line for line in seen.splitlines() if "https://" not in line]
     assert [line for line in lines if layout.cells(line) > columns] == []
     assert "…" not in seen
+
+
+def test_a_yearly_factor_that_somebody_imported_is_used_and_kept_with_its_history(node: Node) -> None:
+    """Singapore's own: no table that ships has one."""
+    year = replace(hour("2025-01-01T00:00Z", "0.402", tier=4, zone="SG"), unit_printed="kg/kWh", data_year="2025")
+    official = replace(year, factor_id="ema2025:SG", valid_to_s=year.valid_from_s + 365 * 86_400, origin=Origin())
+    mix = replace(official, factor_id="ema2025:SG:residual", value_printed="0.41", basis=Basis.RESIDUAL)
+    node.learns("2026-11-02T03:00Z", official, mix)
+    node.learns("2026-11-10T03:00Z", replace(official, value_printed="0.401"))
+    asked = ("show", "SG", "--at", "2026-10-15")
+    assert node.json(*asked, "--as-of", "2026-11-01")["location"]["tier"] == 5
+    said = node.json(*asked)
+    assert (said["location"]["factor_id"], said["location"]["tier"]) == ("ema2025:SG", 4)
+    assert (said["location"]["value_g_per_kwh"], said["tiers"]["4"]["factor"]["value_g_per_kwh"]) == (401, 401)
+    assert said["location"]["recorded_at"] == "2026-11-10T03:00:00Z"
+    assert [before["value_g_per_kwh"] for before in said["location"]["superseded"]] == [402]
+    assert said["residual"]["factor"]["value_g_per_kwh"] == 410
+    assert node.json(*asked, "--as-of", "2026-11-05")["location"]["value_g_per_kwh"] == 402
+    early = node.json("show", "SG", "--at", "2025-10-15", "--as-of", "2026-11-05")
+    assert early["location"]["factor_id"] == "ema2025:SG"
+
+
+def test_what_was_imported_before_the_tables_were_collected_is_all_that_was_known(node: Node) -> None:
+    year = replace(hour("2025-01-01T00:00Z", "20", tier=4), factor_id="own2025:FR")
+    node.learns("2026-10-05T00:00Z", replace(year, valid_to_s=year.valid_from_s + 365 * 86_400))
+    said = node.json("show", "FR", "--at", "2026-10-15", "--as-of", "2026-10-10")
+    assert said["location"]["factor_id"] == "own2025:FR"
+    assert said["tiers"]["5"]["factor"] is None

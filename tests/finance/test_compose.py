@@ -358,6 +358,24 @@ def test_upstream_is_of_one_place_and_losses_are_added_where_they_are_not_in_it(
     assert composed(empty, french).total.amounts.upstream_g == 8, "EEA's 50 g/kWh says that losses are not in it"
 
 
+def test_yearly_factors_that_somebody_brought_in_weigh_a_month_beside_the_tables(empty: BookStore) -> None:
+    """Of an earlier year than the month, as official ones are; those of a residual mix too."""
+    put(empty, DAY, hours(KWH))
+    year = replace(live(FIRST_S, "45"), quality_tier=4, valid_from_s=day_start_s("2025-01-01"), origin=Origin())
+    official = replace(year, factor_id="eea2025:FR", valid_to_s=day_start_s("2026-01-01"), data_year="2025")
+    mix = replace(official, factor_id="aib2025:FR", value_printed="30", basis=Basis.RESIDUAL)
+    before = composed(empty, with_site())
+    know(empty, official, mix)
+    statement = composed(empty, with_site())
+    total = statement.total.amounts
+    assert (total.location_annual_g, total.location_hourly_g, total.market_g) == (45, 45, 30)
+    assert [(use.factor_id, use.recorded_at_s) for use in used(statement, "location_annual")] == [
+        ("eea2025:FR", NOW_S - 1000)
+    ]
+    assert statement.statement_id != before.statement_id
+    assert composed(empty, with_site(), as_of_s=NOW_S - 1001).total.amounts.location_annual_g == 50
+
+
 # --- contracts, prices, hardware -------------------------------------------------------------------------------------
 
 CONTRACTS = """
@@ -532,10 +550,12 @@ def test_of_files_that_contradict_each_other_one_is_read_and_both_are_named(empt
 
 
 def test_a_month_without_anything_says_so(empty: BookStore) -> None:
-    with pytest.raises(NoData, match="have nothing of 2026-10"):
+    with pytest.raises(NoData, match="have nothing of 2026-10; nor of any of the 24 months up to now") as nothing:
         composed(empty)
+    assert nothing.value.remedy == "Ship a node's hours first: wattledger ship"
     put(empty, DAY, hours(KWH))
-    with pytest.raises(NoData, match="have nothing of 2026-09"):
+    fill(empty, "2026-08", days=(9, 9))
+    with pytest.raises(NoData, match="have nothing of 2026-09; they have energy of 2026-08, 2026-10"):
         composed(empty, month="2026-09")
     with pytest.raises(UsageError, match="has not begun yet"):
         composed(empty, month="2027-01")

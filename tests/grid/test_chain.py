@@ -224,3 +224,25 @@ def test_the_statement_and_grid_show_take_a_value_where_the_daemon_does(days: in
     names = [answer.row.factor_id for answer in (shown, stated) if isinstance(answer, Choice)]
     assert [chain.factor("FR", T).factor_id, *names] == (["a:FR"] * 3 if days == 1 else ["fr2024"] * 3)
     assert (chain.live_state(T) is None) == (days == 30), "nor is it shown as the newest one"
+
+
+def test_yearly_factors_and_residual_mixes_that_somebody_brought_in_count_at_once() -> None:
+    """In the annual figure, in the hours without a value of their own, and in the market's."""
+    chain = provider(rows=(OFFICIAL, RESIDUAL))
+    assert [chain.factor("FR", T).factor_id, market_id(chain)] == ["fr2024", "aib"]
+    newer = replace(
+        OFFICIAL, factor_id="fr2025", value_printed="20", valid_from_s=T - 400 * 86_400, valid_to_s=T - 86_400
+    )
+    mix = replace(newer, factor_id="aib2025", basis=Basis.RESIDUAL)
+    chain.learn(known(newer, mix, live("a", "30", start_s=T + HOUR)))
+    assert [chain.factor("FR", T).factor_id, market_id(chain)] == ["fr2025", "aib2025"]
+    assert chain.factor("FR", T).recorded_at_s == T + 600
+    assert [each.factor_id for each in chain.both("FR", T + HOUR)] == ["fr2025", f"a:FR:direct:{T + HOUR}"]
+    chain.learn(known(live("a", "30")))
+    assert [chain.factor("FR", T).factor_id, market_id(chain)] == [f"a:FR:direct:{T}", "aib"]
+
+
+def market_id(chain: ChainProvider) -> str:
+    market = chain.market("FR", T)
+    assert market is not None
+    return market.factor_id

@@ -107,6 +107,22 @@ def test_a_correction_supersedes_and_the_old_value_is_still_told(store: FactorSt
     assert store.history("nobody") == ()
 
 
+def test_yearly_factors_are_found_whatever_year_they_are_of(store: FactorStore) -> None:
+    """The last one before a month weighs it where there is none of its own."""
+    official = hour(0, "402", factor_id="ema", quality_tier=4, valid_from_s=1, valid_to_s=365 * 86_400)
+    undated = hour(0, "1", factor_id="undated", quality_tier=5, valid_from_s=0, valid_to_s=0)
+    store.append([hour(0), official, undated, replace(official, factor_id="de", zone="DE")], 1000)
+    store.append([replace(official, value_printed="401")], 2000)
+
+    def known(*zones: str, as_of_s: int | None = None) -> list[str]:
+        return [record.row.value_printed for record in store.yearly(zones, as_of_s)]
+
+    assert known("FR") == ["1", "401"]
+    assert known("FR", as_of_s=1999) == ["1", "402"]
+    assert known("FR", as_of_s=999) == []
+    assert known("DE", "FR", "DE") == ["402", "1", "401"]
+
+
 def test_a_clock_that_stepped_back_does_not_hide_a_correction(store: FactorStore) -> None:
     store.append([hour(0, "60")], 2000)
     store.append([hour(0, "61")], 1000)

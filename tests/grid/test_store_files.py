@@ -173,7 +173,7 @@ def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
     for look in (lambda: FactorReader(path).zones(), lambda: FactorStore(path).open()):
-        with pytest.raises(StoreError, match=r"have schema 99; this wattledger knows schemas up to 1\. Upgrade"):
+        with pytest.raises(StoreError, match=r"have schema 99; this wattledger knows schemas up to 2\. Upgrade"):
             look()
     assert path.read_bytes() == before
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from tests.core.test_factors import row
 from tracker.codecarbon_facts import codecarbon_facts
 from tracker.core.carbon import AnnualIntensity
 from tracker.core.factors import Basis
+from tracker.core.known import FactorRecord
 from tracker.core.model import Factor, Level
 from tracker.core.printed import PrintedIntensity
 from tracker.grid.catalogue import zones
 from tracker.grid.interface import GridProvider, UnknownZone
+from tracker.grid.shipped import COLLECTED_S
 from tracker.grid.tables import TablesProvider, generic_rows
 
 
@@ -267,3 +271,48 @@ def test_the_installed_codecarbon_covers_the_world(tmp_path: Path) -> None:
     assert (states["US-VT"].intensity_mg_per_kwh or 0) < 100_000
     assert (states["US-WY"].intensity_mg_per_kwh or 0) > 700_000
     assert tables.factor("AQ", NOW_S).intensity_mg_per_kwh is None
+
+
+def learnt(factor_id: str, value: str, year: int, *, recorded_at_s: int = NOW_S, **other: object) -> FactorRecord:
+    told: dict[str, object] = {"data_year": str(year), "zone": "SG", **other}
+    return FactorRecord(replace(row(factor_id, "SG", value, year), **told), recorded_at_s, 1)  # type: ignore[arg-type] # names of fields
+
+
+def test_what_somebody_brought_in_stands_beside_the_tables() -> None:
+    """Singapore's own factor goes before a generic one, and the newest year before an older one."""
+    tables = provider()
+    assert tables.factor("SG", NOW_S).tier == 5
+    assert tables.learn([learnt("ema2024", "412", 2024), learnt("ema2025", "402", 2025)])
+    factor = tables.factor("SG", NOW_S)
+    assert (factor.factor_id, factor.tier, factor.intensity_mg_per_kwh) == ("ema2025", 4, 402_000)
+    assert (factor.provider, factor.recorded_at_s) == ("tables", NOW_S)
+    assert tables.factor("SG", at("2024-05-01")).factor_id == "ema2024"
+    assert tables.factor("FR", NOW_S).factor_id == "eea2023:FR", "of other places nothing changes"
+    assert not tables.learn([learnt("ema2024", "412", 2024), learnt("ema2025", "402", 2025)]), "that is no news"
+    assert tables.learn([])
+    assert tables.factor("SG", NOW_S).tier == 5
+
+
+def test_of_two_of_one_period_the_one_that_somebody_brought_in_counts() -> None:
+    tables = provider()
+    tables.learn([learnt("own2023", "51", 2023, zone="FR", recorded_at_s=NOW_S - 100)])
+    factor = tables.factor("FR", NOW_S)
+    assert (factor.factor_id, factor.recorded_at_s) == ("own2023", NOW_S - 100)
+    tables.learn([learnt("own2022", "49", 2022, zone="FR")])
+    assert tables.factor("FR", NOW_S).factor_id == "eea2023:FR", "a newer year goes before"
+
+
+def test_a_factor_of_the_tables_that_was_corrected_counts_as_it_was_read_last() -> None:
+    """A release that comes after the correction may ship a better one still."""
+    tables = provider()
+    tables.learn([learnt("eea2023:FR", "51", 2023, zone="FR", recorded_at_s=COLLECTED_S + 1)])
+    assert tables.factor("FR", NOW_S).intensity_mg_per_kwh == 51_000
+    tables.learn([learnt("eea2023:FR", "49", 2023, zone="FR", recorded_at_s=COLLECTED_S - 1)])
+    assert tables.factor("FR", NOW_S).intensity_mg_per_kwh == 50_000
+    assert [each.factor_id for each in tables.rows()].count("eea2023:FR") == 1
+
+
+def test_hours_are_no_yearly_factors() -> None:
+    tables = provider()
+    assert not tables.learn([learnt("hour", "30", 2026, zone="FR", quality_tier=1)])
+    assert tables.factor("FR", NOW_S).factor_id == "eea2023:FR"

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from tracker.cli import factors, layout
 from tracker.cli.grid_node import node_config, node_options, wrapped
 from tracker.config import Config
+from tracker.core.chain import may_be_used
 from tracker.core.errors import UsageError, WattledgerError
 from tracker.core.factors import Choice, FactorRow, NoFactor
 from tracker.grid.catalogue import Zone, zones
@@ -50,7 +51,10 @@ def list_zones(text: str, at: str | None, as_json: bool, config_path: Path | Non
         raise UsageError(f"No zone is like {text[:40]!r}.", "List all: wattledger grid list")
     tables, live = factors.open_tables(at_s), _Live()
     try:
-        live = _live(node_config(config_path, node__state_dir), found, now_s)
+        config = node_config(config_path, node__state_dir)
+        store = FactorReader(store_path(config))
+        tables.learn(store.yearly(store.zones()))
+        live = _live(config, store, found, now_s)
     except (
         WattledgerError
     ) as error:  # what is wrong with the configuration may be the zone that somebody looks for here
@@ -61,20 +65,20 @@ def list_zones(text: str, at: str | None, as_json: bool, config_path: Path | Non
     _print(found, tables, at_s, live)
 
 
-def _live(config: Config, found: Sequence[Zone], now_s: int) -> _Live:
+def _live(config: Config, store: FactorReader, found: Sequence[Zone], now_s: int) -> _Live:
     """Raises UsageError, StoreError."""
-    store = FactorReader(store_path(config))
-    known = set(store.zones())
+    known = store.zones()
+    years = {record.row.zone for record in store.yearly(known)}  # perhaps nothing else is known of these
     newest = {zone.code: _newest(store, zone, now_s) for zone in found if zone.code in known}
+    newest = {code: row for code, row in newest.items() if row is not None or code not in years}
     covering = {zone.code: tuple(_services(config, zone)) for zone in found if not zone.choices}
     return _Live({code: names for code, names in covering.items() if names}, newest)
 
 
 def _newest(store: FactorReader, zone: Zone, now_s: int) -> FactorRow | None:
     records = store.records((zone.code,), now_s - _MONTH_S, now_s)
-    return max(
-        (record.row for record in records if record.row.value_printed), key=lambda row: row.valid_to_s, default=None
-    )
+    usable = (record.row for record in records if may_be_used(record.row))
+    return max(usable, key=lambda row: row.valid_to_s, default=None)
 
 
 def _services(config: Config, zone: Zone) -> Iterator[str]:

@@ -27,6 +27,7 @@ from tracker.core.pairing import Pair, choose_pair
 from tracker.core.units import SLOT_S
 from tracker.grid.catalogue import WORLD
 from tracker.grid.shipped import collected_s
+from tracker.grid.yearly import with_learnt
 from tracker.grid.zones import find_zone, zone_path
 
 Answer = Choice | NoFactor
@@ -47,8 +48,8 @@ class Policy:
 
 @dataclass(slots=True)
 class FactorBook:
-    """Rows by zone, and the choices that were made of them, each once. ``tables``: what ships; ``records``: what was
-    learnt by then, the best known of each factor."""
+    """Rows by zone, and the choices that were made of them, each once. ``tables``: yearly factors, what ships and what
+    somebody brought in; ``hours``: by the hours that they touch."""
 
     tables: Mapping[str, tuple[FactorRow, ...]]
     hours: Mapping[str, Mapping[int, tuple[FactorRow, ...]]]
@@ -133,18 +134,16 @@ class FactorBook:
 def factor_book(
     tables: Iterable[FactorRow], records: Iterable[FactorRecord], policies: Mapping[str, Policy], as_of_s: int
 ) -> FactorBook:
-    """Of what was known at ``as_of_s``: of the tables no row before it was collected."""
+    """Of what was known at ``as_of_s``: of the tables no row before it was collected. Yearly factors among the records
+    stand beside the tables."""
+    known = read_last(records, as_of_s)
     by_zone: dict[str, list[FactorRow]] = {}
-    for row in (row for row in tables if collected_s(row) <= as_of_s):
+    for row in with_learnt((row for row in tables if collected_s(row) <= as_of_s), known):
         by_zone.setdefault(row.zone, []).append(row)
     hours: dict[str, dict[int, tuple[FactorRow, ...]]] = {}
-    recorded: dict[str, int] = {}
-    for record in read_last(records, as_of_s):
-        row = record.row
-        if not may_be_used(row):
-            continue
-        recorded[row.factor_id] = record.recorded_at_s
+    for row in (record.row for record in known if may_be_used(record.row)):
         of_zone = hours.setdefault(row.zone, {})
         for hour in range(row.valid_from_s // HOUR_S, (row.valid_to_s - 1) // HOUR_S + 1):
             of_zone[hour] = (*of_zone.get(hour, ()), row)
+    recorded = {record.row.factor_id: record.recorded_at_s for record in known}
     return FactorBook({zone: tuple(rows) for zone, rows in by_zone.items()}, hours, recorded, policies)

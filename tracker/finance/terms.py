@@ -17,7 +17,6 @@ from tracker.config.book_checks import minutes
 from tracker.config.books import BooksTariff
 from tracker.config.pue import midnight_s
 from tracker.core.accounting import LossForm
-from tracker.core.chain import INTERVAL_TIERS
 from tracker.core.embodied import Device, find_device
 from tracker.core.factors import FactorRow
 from tracker.core.known import FactorRecord, same_content
@@ -32,6 +31,7 @@ from tracker.grid.instruments import NOTHING, MarketTable, read_instruments
 from tracker.grid.shipped import read_factors
 from tracker.grid.store_reader import FactorReader
 from tracker.grid.tables import generic_rows
+from tracker.grid.yearly import is_yearly
 from tracker.grid.zones import find_zone, zone_path
 from tracker.wiring import embodied_for, facts_for, store_path
 
@@ -139,7 +139,8 @@ def only_here(config: Config, store: BookStore, zones: Iterable[str], period: Pe
     """How many values of these zones and this time this machine knows that the books do not have: they weigh nothing.
     Raises BooksUnavailable, BooksDamaged, StoreError."""
     places = _places(zones)
-    own = FactorReader(store_path(config)).records(sorted(places), period.start_s, period.end_s, as_of_s)
+    reader, named = FactorReader(store_path(config)), sorted(places)
+    own = (*reader.records(named, period.start_s, period.end_s, as_of_s), *reader.yearly(named, as_of_s))
     missing = {record.row.factor_id: record.row for record in own if _is_of(record.row, places, period)}
     for _, found in _in_books(store, places, period) if missing else ():
         for record in found:
@@ -161,5 +162,6 @@ def _places(zones: Iterable[str]) -> set[str]:
 
 
 def _is_of(row: FactorRow, places: Collection[str], period: Period) -> bool:
+    """Of a yearly factor any year: the last one before the period weighs it where there is none of its own."""
     in_time = row.valid_from_s < period.end_s and period.start_s < row.valid_to_s
-    return row.zone in places and in_time and row.quality_tier in INTERVAL_TIERS
+    return row.zone in places and (in_time or is_yearly(row))

@@ -74,15 +74,18 @@ class ChainProvider(GridProvider):
         self._known = Learnt()
         self._hours: dict[tuple[str, int], Factor] = {}
         self._markets: dict[tuple[str, int], Factor] = {}
-        self._near: tuple[str, tuple[FactorRow, ...]] = ("", ())
+        self._near: dict[str, tuple[FactorRow, ...]] = {}
         self._years: dict[tuple[str, int], tuple[Zone, tuple[Step, ...], Choice | NoFactor]] = {}
         self.missing: set[int] = set()
 
     def learn(self, records: Iterable[FactorRecord]) -> None:
-        """Everything that is known of the node's zone by now, the newest record of each factor. Takes the place of what
-        was learnt before; may be called from another thread."""
+        """Everything that is known of the node's zone by now, the newest record of each factor, of hours and of years.
+        Takes the place of what was learnt before; may be called from another thread."""
+        records = tuple(records)
+        if self._tables.learn(records):
+            self._years, self._near = {}, {}
         self._known = learnt_from(records)
-        self._hours, self._markets = {}, {}
+        self._hours, self._markets = {}, {}  # the last: what is remembered in them is of everything above
         self.missing = set()
 
     def factor(self, zone: str, at_s: int) -> Factor:
@@ -153,13 +156,13 @@ class ChainProvider(GridProvider):
         return found
 
     def _chosen(self, zone: str, at_s: int, known: Learnt) -> Factor:
-        day = (zone, at_s // DAY_S)
-        if day not in self._years:
-            if len(self._years) > _DAYS:
-                self._years.clear()
+        day, years = (zone, at_s // DAY_S), self._years
+        if day not in years:
+            if len(years) > _DAYS:
+                years.clear()
             place = find_zone(zone)
-            self._years[day] = (place, zone_path(place), self._tables.choose(place, at_s))
-        place, path, yearly = self._years[day]
+            years[day] = (place, zone_path(place), self._tables.choose(place, at_s))
+        place, path, yearly = years[day]
         choice = choose_hourly(known.near(at_s), yearly, path, at_s, self._tiers, self._chain, self._patience_s)
         match choice:
             case NoFactor(reason):
@@ -183,9 +186,8 @@ class ChainProvider(GridProvider):
         average = self.factor(zone, at_s)
         unlike = replace(average, factor_id=f"{average.factor_id}:market", basis="market", flagged=True)
         match choose_residual(self._residuals(place, path), path, at_s):
-            case Choice() as choice:
-                recorded_at_s = self._tables.factor(zone, at_s).recorded_at_s
-                return replace(choice.as_factor(self._tables.name, recorded_at_s), basis="market")
+            case Choice(row=row) as choice:
+                return replace(choice.as_factor(row.origin.provider, self._tables.since(row)), basis="market")
             case NoFactor(reason, by_rule=True):
                 return replace(unlike, intensity_mg_per_kwh=None, source="", note=f"No residual mix: {reason}")
             case NoFactor():
@@ -195,11 +197,12 @@ class ChainProvider(GridProvider):
 
     def _residuals(self, zone: Zone, path: Sequence[Step]) -> tuple[FactorRow, ...]:
         """Those of the tables that the zone may use; read once."""
-        if self._near[0] != zone.code:
+        near = self._near
+        if zone.code not in near:
             places = {step.zone for step in path}
             rows = (row for row in self._tables.rows() if row.zone in places and row.basis is Basis.RESIDUAL)
-            self._near = (zone.code, tuple(rows))
-        return self._near[1]
+            near[zone.code] = tuple(rows)
+        return near[zone.code]
 
 
 def _of_supplier(rate: Instrument, zone: str) -> Factor:

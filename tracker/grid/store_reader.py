@@ -22,7 +22,7 @@ from tracker.grid.store_files import (
     suspect,
     unavailable,
 )
-from tracker.grid.store_records import read_forecasts, read_history, read_records, read_zones
+from tracker.grid.store_records import read_forecasts, read_history, read_records, read_yearly, read_zones
 from tracker.grid.store_rows import text
 from tracker.grid.store_schema import VERSION, migrate
 from tracker.migrations import version_of
@@ -58,6 +58,11 @@ class Known(ABC):
         """The best known record of every factor of these zones whose interval meets [start_s, end_s), by interval, with
         those that are undated; ``as_of_s``: as it was known then."""
         return self._ask(lambda connection: read_records(connection, zones, start_s, end_s, as_of_s))
+
+    def yearly(self, zones: Collection[str], as_of_s: int | None = None) -> tuple[FactorRecord, ...]:
+        """The best known record of every yearly factor of these zones, of whatever year it is: tables that somebody
+        imported, which stand beside those that ship."""
+        return self._ask(lambda connection: read_yearly(connection, zones, as_of_s))
 
     def history(self, factor_id: str) -> tuple[FactorRecord, ...]:
         """Every record of a factor, the first one first."""

@@ -28,6 +28,8 @@ _BEST = """zone = :zone AND recorded_at_s <= :as_of_s AND NOT EXISTS (SELECT 1 F
 _KNOWN = f"""{_SELECT} WHERE {_BEST} AND valid_to_s > :start_s AND valid_from_s < :end_s
     UNION ALL {_SELECT} WHERE {_BEST} AND valid_to_s = 0 AND valid_from_s = 0
     ORDER BY valid_from_s, valid_to_s, factor_id"""
+#: The literal is that of the index.
+_YEARLY = f"{_SELECT} WHERE {_BEST} AND quality_tier > 3 ORDER BY valid_from_s, valid_to_s, factor_id"
 
 _FORECASTS = """SELECT forecast_id, zone, provider, scheme, factor_type, gases, generated_at_s, licence, raw_sha256
     FROM forecast WHERE forecast_id IN (SELECT max(forecast_id) FROM forecast
@@ -101,11 +103,23 @@ def read_records(
     connection: sqlite3.Connection, zones: Collection[str], start_s: int, end_s: int, as_of_s: int | None
 ) -> tuple[FactorRecord, ...]:
     """The best known ones of the zones in their order, each by interval."""
-    as_of_s = EVER if as_of_s is None else as_of_s
-    asked = {"start_s": start_s, "end_s": end_s, "as_of_s": as_of_s}
+    return _of_zones(connection, _KNOWN, zones, {"start_s": start_s, "end_s": end_s}, as_of_s)
+
+
+def read_yearly(
+    connection: sqlite3.Connection, zones: Collection[str], as_of_s: int | None
+) -> tuple[FactorRecord, ...]:
+    """The best known yearly factors (tiers 4 to 6, residual mixes) of the zones in their order, of whatever year."""
+    return _of_zones(connection, _YEARLY, zones, {}, as_of_s)
+
+
+def _of_zones(
+    connection: sqlite3.Connection, sql: str, zones: Collection[str], asked: dict[str, int], as_of_s: int | None
+) -> tuple[FactorRecord, ...]:
     found: list[FactorRecord] = []
     for zone in dict.fromkeys(zones):
-        found.extend(map(record_of, connection.execute(_KNOWN, asked | {"zone": text(zone)})))
+        told = {**asked, "as_of_s": EVER if as_of_s is None else as_of_s, "zone": text(zone)}
+        found.extend(map(record_of, connection.execute(sql, told)))
     return tuple(found)
 
 

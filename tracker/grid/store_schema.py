@@ -116,7 +116,15 @@ _FIRST = (
     ) STRICT, WITHOUT ROWID""",
 )
 
-MIGRATIONS = (Migration(1, "factors, forecasts and how providers are doing", _FIRST),)
+_SECOND = (
+    # Among years of hours they are a handful, and they are asked for whatever year they are of.
+    "CREATE INDEX factor_of_years ON factor (zone) WHERE quality_tier > 3",
+)
+
+MIGRATIONS = (
+    Migration(1, "factors, forecasts and how providers are doing", _FIRST),
+    Migration(2, "yearly factors are found among hours", _SECOND),
+)
 VERSION = MIGRATIONS[-1].version
 
 

@@ -9,7 +9,9 @@ is used for the zone WORLD only: nobody is given it for a place that has no fact
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 
 from tracker.core.carbon import AnnualIntensity
 from tracker.core.factors import (
@@ -25,12 +27,14 @@ from tracker.core.factors import (
     Scheme,
     choose_location,
 )
+from tracker.core.known import FactorRecord
 from tracker.core.model import Factor, Finding, Level
 from tracker.core.printed import PrintedIntensity
 from tracker.grid.catalogue import WORLD, Zone, by_name
 from tracker.grid.interface import GridProvider
 from tracker.grid.publications import publication_of
 from tracker.grid.shipped import read_factors
+from tracker.grid.yearly import is_yearly, with_learnt
 from tracker.grid.zones import find_zone, zone_path
 
 #: No grid in the bundled tables lies above 1,306 g/kWh; twice the intensity of lignite is a mistake, not a grid.
@@ -87,6 +91,16 @@ def _as_printed(annual: AnnualIntensity) -> tuple[str, str]:
     return f"{annual.intensity_mg_per_kwh // 1000}.{annual.intensity_mg_per_kwh % 1000:03}", "g/kWh"
 
 
+@dataclass(slots=True)
+class _Known:
+    """What somebody brought in, and what was chosen with it. Taken away as a whole when something is learnt, so that a
+    thread that is choosing meanwhile keeps its answer to itself."""
+
+    records: tuple[FactorRecord, ...] = ()
+    near: tuple[str, tuple[FactorRow, ...]] = ("", ())
+    day: dict[tuple[str, int], Factor] = field(default_factory=dict)
+
+
 class TablesProvider(GridProvider):
     """``countries``: codecarbon's, by alpha-3 code, WORLD, and regions by their code. ``edition`` begins the ids
     of those ("codecarbon-3.3.2").
@@ -116,44 +130,64 @@ class TablesProvider(GridProvider):
         self._assumed = assumed
         self.note = note
         self._tiers = tuple(tiers)
-        self._near: tuple[str, tuple[FactorRow, ...]] = ("", ())
-        self._day: dict[tuple[str, int], Factor] = {}
+        self._known = _Known()
+
+    def learn(self, records: Iterable[FactorRecord]) -> bool:
+        """Yearly factors of the store, which stand beside the tables; of others nothing is taken. They take the place
+        of what was learnt before; may be called from another thread. Whether something changed."""
+        yearly = tuple(record for record in records if is_yearly(record.row))
+        if yearly == self._known.records:
+            return False
+        self._known = _Known(yearly)
+        return True
 
     def rows(self) -> Iterator[FactorRow]:
-        """Of all tables, the ones that ship first."""
-        yield from read_factors() if self._shipped is None else self._shipped
-        yield from generic_rows(self._countries, self._edition)
+        """What was learnt, and of all tables the ones that ship first."""
+        return self._rows(self._known)
+
+    def since(self, row: FactorRow) -> int:
+        """Since when a row is known: that of a table since it was read."""
+        known = (record.recorded_at_s for record in self._known.records if record.row == row)
+        return next(known, self._now_s)
+
+    def _rows(self, known: _Known) -> Iterator[FactorRow]:
+        shipped = read_factors() if self._shipped is None else self._shipped
+        return with_learnt(chain(shipped, generic_rows(self._countries, self._edition)), known.records)
 
     def choose(self, zone: Zone, at_s: int) -> Choice | NoFactor:
         """The factor of a location-based figure, or why there is none."""
+        return self._choose(self._known, zone, at_s)
+
+    def _choose(self, known: _Known, zone: Zone, at_s: int) -> Choice | NoFactor:
         path, tiers = zone_path(zone), self._tiers
         if zone is WORLD:
             tiers = (LAST_RESORT,)
         elif LAST_RESORT in tiers:
             path = (*path, *zone_path(WORLD))
-        if self._near[0] != zone.code:
+        if known.near[0] != zone.code:
             places = {step.zone for step in path}
-            self._near = (zone.code, tuple(row for row in self.rows() if row.zone in places))
-        return choose_location(self._near[1], path, at_s, tiers)
+            known.near = (zone.code, tuple(row for row in self._rows(known) if row.zone in places))
+        return choose_location(known.near[1], path, at_s, tiers)
 
     def factor(self, zone: str, at_s: int) -> Factor:
         """The zone's factor of the period that ``at_s`` is in. Raises UnknownZone."""
-        key = (zone, at_s // DAY_S)
-        known = self._day.get(key)
-        if known is None:
-            if len(self._day) > 31:  # noqa: PLR2004 - a month of days; a daemon that runs for years asks for each once
-                self._day.clear()
-            known = self._day[key] = self._factor(find_zone(zone), at_s)
-        return known
+        key, known = (zone, at_s // DAY_S), self._known
+        found = known.day.get(key)
+        if found is None:
+            if len(known.day) > 31:  # noqa: PLR2004 - a month of days; a daemon that runs for years asks for each once
+                known.day.clear()
+            found = known.day[key] = self._factor(known, find_zone(zone), at_s)
+        return found
 
-    def _factor(self, zone: Zone, at_s: int) -> Factor:
+    def _factor(self, known: _Known, zone: Zone, at_s: int) -> Factor:
         assumed = self._assumed and zone is WORLD
-        match self.choose(zone, at_s):
+        match self._choose(known, zone, at_s):
             case NoFactor(reason):
                 return self._nothing(zone, reason, assumed=assumed)
             case Choice() as choice:
                 nobody = f"Nobody set a zone. {SET_ZONE}" if assumed else ""
-                return choice.as_factor(self.name, self._now_s, assumed=assumed, note=nobody)
+                row = choice.row
+                return choice.as_factor(row.origin.provider, self.since(row), assumed=assumed, note=nobody)
 
     def _nothing(self, zone: Zone, reason: str, *, assumed: bool) -> Factor:
         because = f" ({self.note})" if self.note else ""
