@@ -114,7 +114,7 @@ def test_a_reading_that_reaches_beyond_the_month_is_left_out_and_said() -> None:
     readings = [MeterReading("", START_S - HOUR_S, START_S + HOUR_S, KWH)]
     line = with_meter(steady(744), readings, OCTOBER, lambda _site, _hour: 1_000)[0]
     assert (line.ours_wh, line.theirs_wh) == (None, None)
-    assert "1 readings reach beyond the month" in line.explanation
+    assert "reaching beyond the month: 1 reading." in line.explanation
 
 
 def test_missing_hours_and_modelled_energy_are_said() -> None:

@@ -21,6 +21,7 @@ from tracker.core.footing import half_even
 from tracker.core.hours import HOUR_S
 from tracker.core.statement import Period, Reconciled
 from tracker.core.weights import WH
+from tracker.core.words import counted
 
 #: Facility energy per IT energy x 1000 of a site in an hour.
 PueAt = Callable[[str, int], int]
@@ -98,9 +99,8 @@ def _metered(
 ) -> Reconciled:
     what = f"Meter of {site or 'all sites'} ({level})"
     used = [each for each in readings if each.start_s >= period.start_s and each.end_s <= period.end_s]
-    said = (
-        [f"{len(readings) - len(used)} readings reach beyond the month and are left out."] if used != readings else []
-    )
+    beyond = counted(len(readings) - len(used), "reading")
+    said = [f"Left out because of reaching beyond the month: {beyond}."] if used != readings else []
     if not used:
         return Reconciled(what, None, None, " ".join(said))
     hours = {at for each in used for at in range(-(-each.start_s // HOUR_S) * HOUR_S, each.end_s, HOUR_S)}
