@@ -98,6 +98,16 @@ def test_the_newest_value_is_kept_however_old_it_is(tmp_path: Path) -> None:
     assert bench.value() == 21_700, "it weighs its own hour and no other"
 
 
+def test_what_is_known_in_advance_is_handed_over_too(tmp_path: Path) -> None:
+    """A profile of the coming day: the next reading may be hours away."""
+    bench = Bench(tmp_path)
+    with FactorStore(bench.path) as store:
+        store.append([live("a", str(n), 3, start_s=THIS_HOUR + n * HOUR) for n in range(24)], NOW)
+    bench.refresher.read()
+    found = [bench.chain.factor("FR", THIS_HOUR + n * HOUR) for n in range(23)]
+    assert [factor.intensity_mg_per_kwh for factor in found] == [n * 1000 for n in range(23)]
+
+
 class Counting(FactorReader):
     """How many records it gave at once."""
 

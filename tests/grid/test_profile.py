@@ -16,10 +16,14 @@ from hypothesis import strategies as st
 from tracker.core.errors import UsageError
 from tracker.core.factors import OFFICIAL, Choice, FactorRow, FactorType, NoFactor, choose_location
 from tracker.grid.catalogue import Zone, by_name
+from tracker.grid.chain import ChainProvider
+from tracker.grid.fetching import refresh
 from tracker.grid.interface import Answer, BadAnswer, NoData, ProviderError, Question, UnknownZone, Unreachable
 from tracker.grid.profile import Official, Options, ProfileProvider
 from tracker.grid.screening import screened_rows
 from tracker.grid.shipped import read_factors
+from tracker.grid.store import FactorStore
+from tracker.grid.tables import TablesProvider
 from tracker.grid.zones import zone_path
 
 HOUR_S, DAY_S = 3600, 86_400
@@ -191,3 +195,21 @@ def test_settings_that_contradict_each_other_are_refused_at_start() -> None:
             provider(**options)  # type: ignore[arg-type] # by name
     with pytest.raises(UnknownZone):
         provider("a", zone="Atlantis")
+
+
+def test_the_coming_day_is_known_in_advance(french: Path, tmp_path: Path) -> None:
+    """From one reading to the next, and through a day without any, no hour falls back to the value of the year."""
+    zone, now_s = by_name()["FR"], START_2027 - 4 * DAY_S + 9 * HOUR_S + 50 * 60
+    with FactorStore(tmp_path / "factors.db") as store:
+        (outcome,) = refresh({zone: [provider(french)]}, store, now_s)
+        assert outcome.error is None
+        records = store.records(("FR",), now_s - DAY_S, now_s + 2 * DAY_S)
+        (later,) = refresh({zone: [provider(french)]}, store, now_s + HOUR_S)
+    chain = ChainProvider(TablesProvider({}, "", now_s), tiers=(1, 2, 3, 4, 5), chain=("profile",), hourly=True)
+    chain.learn(records)
+    found = [chain.factor("FR", at_s) for at_s in range(now_s, now_s + DAY_S + 600, 300)]
+    assert {factor.tier for factor in found} == {3}
+    assert {factor.intensity_mg_per_kwh for factor in found} == {25_000, 75_000}, "by night and by day"
+    assert chain.factor("FR", now_s + DAY_S + HOUR_S).tier == 4
+    assert chain.live_state(now_s) is None, "it is the value of no service"
+    assert (later.fetched.new, later.fetched.changed) == (1, 0), "what is read again is no news"

@@ -184,7 +184,9 @@ def _done(ranges: Sequence[Due], failures: Mapping[Due, ProviderError]) -> tuple
 
 def read_chunk(provider: LiveProvider, zone: Zone, start_s: int, end_s: int, store: FactorStore, now_s: int) -> Fetched:
     """Read, look at it once more, keep it. Raises ProviderError, and then nothing of it is kept. An answer without any
-    value takes nothing back: a service that has lost its data corrects nobody."""
+    value takes nothing back: a service that has lost its data corrects nobody. With what reaches to now comes what is
+    known in advance."""
+    end_s += provider.ahead_s if end_s >= now_s else 0
     rows = _guarded(provider, lambda: provider.read(zone, start_s, end_s, now_s))
     checked = screened_rows(provider.name, zone, start_s, end_s, rows)
     valued = [row for row in checked if row.value_printed]

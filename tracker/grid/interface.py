@@ -91,6 +91,8 @@ class LiveProvider(ABC):
     name: ClassVar[str]
     #: The longest range that ``read`` is asked for at once; the caller cuts longer ones.
     max_range_s: ClassVar[int]
+    #: So far into the future its values are facts already: whoever reads up to now reads them too.
+    ahead_s: ClassVar[int] = 0
 
     @abstractmethod
     def covers(self, zone: Zone) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tracker.core.chain import LATEST, may_be_used
-from tracker.core.factors import FactorRow
+from tracker.core.factors import PROFILE, FactorRow
 from tracker.core.known import FactorRecord
 
 HOUR_S = 3600
@@ -14,7 +14,7 @@ HOUR_S = 3600
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """Rows by the hours that they touch, the ``newest`` ones of each provider, and since when each is known."""
+    """Rows by the hours that they touch, the ``newest`` ones of each service, and since when each is known."""
 
     by_hour: Mapping[int, tuple[FactorRow, ...]] = field(default_factory=dict)
     newest: tuple[FactorRow, ...] = ()
@@ -40,6 +40,8 @@ def learnt_from(records: Iterable[FactorRecord]) -> Learnt:
         recorded[row.factor_id] = record.recorded_at_s
         for hour in range(row.valid_from_s // HOUR_S, (row.valid_to_s - 1) // HOUR_S + 1):
             by_hour[hour] = (*by_hour.get(hour, ()), row)
+        if row.quality_tier == PROFILE:  # it is known in advance, and of no service
+            continue
         best = newest.setdefault(row.origin.provider, [])
         if best and best[0].valid_to_s < row.valid_to_s:
             best.clear()

@@ -104,6 +104,8 @@ class ProfileProvider(LiveProvider):
 
     name: ClassVar[str] = "profile"
     max_range_s: ClassVar[int] = 366 * DAY_S
+    #: Else the hour that has begun would have no value until the next reading.
+    ahead_s: ClassVar[int] = DAY_S
 
     def __init__(self, options: Options, ask: Ask, official: Official) -> None:
         if (options.shape == "file") != bool(options.path):
