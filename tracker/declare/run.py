@@ -146,7 +146,9 @@ class Run:
 
     @quiet
     def add(self, **units: int) -> None:
-        """Count what was done: ``run.add(tokens=4096, steps=1)``. Whole numbers that are not negative."""
+        """Count what was done: ``run.add(tokens=4096, steps=1)``. Whole numbers that are not negative. Steps and epochs
+        are taken together: when every process of a run says one, the run on this node has taken one. Anything else adds
+        up."""
         _link.add(self._state, {unit: max(0, _whole(amount)) for unit, amount in units.items()})
 
     def phase(self, name: str) -> _Phase:

@@ -116,7 +116,8 @@ FAMILIES: tuple[Family, ...] = (
         "workload_units_total",
         "counter",
         ("hostname", "workload", "unit"),
-        "What a workload reported as done: tokens, steps, requests. Divide energy by it; never add different units.",
+        "What a workload reported as done: tokens, steps, requests. Divide energy by it; never add different units. "
+        "Processes of a run take steps and epochs together: each is one, also over nodes, so take their largest.",
         rows.workload_units,
     ),
     Family(

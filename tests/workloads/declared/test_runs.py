@@ -50,6 +50,9 @@ class Host:
         self.runs.declare(Peer(pid, uid, 5), Declare(run, token, **labels), self.now_ns)  # type: ignore[arg-type] # str
         return token
 
+    def add(self, token: str, units: dict[str, int], pid: int = 10) -> None:
+        self.runs.add(Peer(pid, 1000, 5), token, units)
+
     def end(self, token: str, uid: int = 1000) -> None:
         self.runs.end(uid, token, self.now_ns)
 
@@ -298,10 +301,10 @@ def test_a_client_that_dies_ends_its_run(host: Host) -> None:
 def test_units_are_handed_over_once_with_the_workload_that_earned_them(host: Host) -> None:
     host.process(10, cgroup=POD_CGROUP)
     token = host.declare(10, phase="training")
-    host.runs.add(1000, token, {"tokens": 4096, "steps": 1})
-    host.runs.add(1000, token, {"tokens": 4096})
+    host.add(token, {"tokens": 4096, "steps": 1})
+    host.add(token, {"tokens": 4096})
     host.runs.phase(1000, token, "evaluation", host.now_ns)
-    host.runs.add(1000, token, {"tokens": 7})
+    host.add(token, {"tokens": 7})
     assert host.runs.drain_units() == (), "nobody knows yet which pod this is"
     host.tick()
     drained = {(work.phase, work.pod, unit): amount for work, unit, amount in host.runs.drain_units()}
@@ -313,10 +316,68 @@ def test_units_are_handed_over_once_with_the_workload_that_earned_them(host: Hos
     assert host.runs.drain_units() == ()
 
 
+def reported(host: Host) -> dict[str, int]:
+    """What was booked of each unit since the last look."""
+    host.tick()
+    found: dict[str, int] = {}
+    for _, unit, amount in host.runs.drain_units():
+        found[unit] = found.get(unit, 0) + amount
+    return found
+
+
+def test_a_step_of_eight_processes_is_one_step(host: Host) -> None:
+    """Each rank of a training reports the step that all of them took, and the tokens that it read itself."""
+    ranks = range(10, 18)
+    for pid in ranks:
+        host.process(pid)
+    tokens = {pid: host.declare(pid, "run-42") for pid in ranks}
+    for _ in range(10):
+        for pid, token in tokens.items():
+            host.add(token, {"steps": 1, "tokens": 100, "epochs": 2}, pid)
+    assert reported(host) == {"steps": 10, "tokens": 8000, "epochs": 20}
+
+
+def test_workers_that_share_a_run_take_its_steps_together(host: Host) -> None:
+    """``wattledger exec torchrun``: one declaration, and every rank adds to it."""
+    for pid in (10, 11, 12):
+        host.process(pid)
+    token = host.declare(10)
+    for pid in (11, 12, 11, 12, 11):
+        host.add(token, {"steps": 1}, pid)
+    assert reported(host) == {"steps": 3}
+
+
+def test_steps_of_one_process_after_another_add_up(host: Host) -> None:
+    """A script that goes on where another one ended; a run that is taken up again by the same process."""
+    host.process(10)
+    for _ in range(2):
+        token = host.declare(10)
+        host.add(token, {"steps": 5})
+        host.end(token)
+    host.process(11)
+    outer = host.declare(11)
+    host.process(12)
+    host.add(outer, {"steps": 7}, 12)
+    host.proc.drop(12)
+    host.process(13)
+    host.add(outer, {"steps": 7}, 13)
+    assert reported(host) == {"steps": 24}
+
+
+def test_a_process_that_joins_late_catches_up_before_it_counts(host: Host) -> None:
+    for pid in (10, 11):
+        host.process(pid)
+    first, second = (host.declare(pid, "elastic") for pid in (10, 11))
+    host.add(first, {"steps": 100})
+    host.add(second, {"steps": 40}, 11)
+    host.add(first, {"steps": 1})
+    assert reported(host) == {"steps": 101}
+
+
 def test_a_run_is_settled_when_what_it_used_and_reported_is_booked(host: Host) -> None:
     host.process(10)
     token = host.declare(10)
-    host.runs.add(1000, token, {"tokens": 1})
+    host.add(token, {"tokens": 1})
     host.end(token)
     host.runs.committed()
     assert not host.runs.settled(token), "no tick has taken it up"
@@ -343,7 +404,7 @@ def test_nonsense_units_are_refused_whole(host: Host, units: dict[str, int]) -> 
     host.process(10)
     token = host.declare(10)
     with pytest.raises(Refused, match="unit"):
-        host.runs.add(1000, token, {"fine": 1, **units})
+        host.add(token, {"fine": 1, **units})
     host.tick()
     assert host.runs.drain_units() == ()
 
@@ -357,7 +418,7 @@ def test_another_user_can_neither_end_nor_feed_nor_take_over_a_run(host: Host) -
     token = host.declare(10, "mine")
     for attempt in (
         lambda: host.end(token, uid=1001),
-        lambda: host.runs.add(1001, token, {"tokens": 1}),
+        lambda: host.runs.add(Peer(10, 1001, 5), token, {"tokens": 1}),
         lambda: host.runs.phase(1001, token, "x", host.now_ns),
         lambda: host.declare(20, "mine", uid=1001),
         lambda: host.runs.declare(Peer(20, 1001, 5), Declare("mine", token), host.now_ns),
@@ -386,7 +447,7 @@ def test_a_process_that_is_gone_before_it_is_heard_still_reports_and_is_charged_
     if reused:
         host.process(10, start=6)
     token = host.declare(10)
-    host.runs.add(1000, token, {"tokens": 3})
+    host.add(token, {"tokens": 3})
     host.end(token)
     if reused:
         host.process(10, start=6, own=50)
@@ -474,9 +535,9 @@ def test_phases_and_counts_of_one_run_are_bounded(host: Host) -> None:
     assert len(declaration.phases) <= 17
     assert declaration.phase == "other"
     for _ in range(9):
-        host.runs.add(1000, token, {"tokens": 10**15})
+        host.add(token, {"tokens": 10**15})
     with pytest.raises(Refused):
-        host.runs.add(1000, token, {"tokens": 10**15})
+        host.add(token, {"tokens": 10**15})
 
 
 def test_a_live_run_keeps_its_id_however_many_others_come_and_go(host: Host) -> None:

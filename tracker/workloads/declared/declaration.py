@@ -78,8 +78,8 @@ class Declaration:
         self.phases.add(cleaned)
         self.phase = cleaned
 
-    def add(self, units: Mapping[str, int]) -> None:
-        """Count what was done, in the phase of now. Raises Refused, and then nothing is added."""
+    def check(self, units: Mapping[str, int]) -> None:
+        """Whether so much can be added. Raises Refused."""
         for unit, amount in units.items():
             if not _UNIT.fullmatch(unit) or not 0 <= amount <= MAX_AMOUNT:
                 raise Refused(f"A unit is named like tokens or images_seen and counts from 0 to {MAX_AMOUNT}.")
@@ -87,6 +87,9 @@ class Declaration:
                 raise Refused(f"A run counts at most {MAX_LIFETIME} {unit}.")
         if len(self.counted.keys() | units.keys()) > MAX_UNITS:
             raise Refused(f"A run counts at most {MAX_UNITS} different units.")
+
+    def add(self, units: Mapping[str, int]) -> None:
+        """Count what was done, in the phase of now."""
         for unit, amount in units.items():
             self.counted[unit] = self.counted.get(unit, 0) + amount
             key = (self.phase, unit)

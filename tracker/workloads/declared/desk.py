@@ -57,7 +57,7 @@ class Desk:
             case Phase():
                 self.runs.phase(peer.uid, message.token, message.phase, boot_ns)
             case Add():
-                self.runs.add(peer.uid, message.token, message.units)
+                self.runs.add(peer, message.token, message.units)
             case End():
                 self.runs.end(peer.uid, message.token, boot_ns)
             case Energy():

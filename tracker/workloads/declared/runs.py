@@ -22,6 +22,7 @@ from tracker.workloads.declared.declaration import Declaration, Finish, Name, Re
 from tracker.workloads.declared.family import Delta, Family
 from tracker.workloads.declared.health import findings
 from tracker.workloads.declared.protocol import Declare
+from tracker.workloads.declared.steps import TOGETHER, Steps, Taker
 from tracker.workloads.declared.use import Charged, Use, Uses, tick_of
 from tracker.workloads.labels import clean_label
 from tracker.workloads.paths import RELATIVE
@@ -60,6 +61,7 @@ class Runs:
         self._used: Uses = {}
         self._departed: dict[int, tuple[Workload, int]] = {}  # process -> whose it was, and until when that counts
         self._ids = RunIds()
+        self._steps = Steps(self._lives)
         self._commands: dict[str, str] = {}  # by workload key
         self._tick_ns: int | None = None
         self._refused = ""
@@ -157,10 +159,20 @@ class Runs:
             declaration.enter(phase)
             self.changed = True
 
-    def add(self, uid: int, token: str, units: Mapping[str, int]) -> None:
-        """The run got something done. Raises Refused, and then nothing is added."""
+    def add(self, peer: Peer, token: str, units: Mapping[str, int]) -> None:
+        """A process of the run got something done. Raises Refused, and then nothing is added."""
         with self._lock:
-            self._find(uid, token).add(units)
+            declaration = self._find(peer.uid, token)
+            declaration.check(units)
+            who = Taker(token, peer.pid, peer.start)
+            taken = {
+                unit: self._steps.take(declaration.run, who, unit, units[unit]) for unit in TOGETHER & units.keys()
+            }
+            declaration.add({unit: taken.get(unit, amount) for unit, amount in units.items()})
+
+    def _lives(self, who: Taker) -> bool:
+        stat = self._family.look(who.pid)
+        return stat is not None and stat.start == who.start
 
     def end(self, uid: int, token: str, boot_ns: int) -> None:
         """The run is over, its processes may go on. Raises Refused."""
@@ -178,6 +190,7 @@ class Runs:
 
     def _end(self, declaration: Declaration) -> None:
         declaration.ended = self.changed = True
+        self._steps.leave(declaration.run, declaration.token)
         stack = self._stacks.get(declaration.pid, [])
         if declaration in stack:
             stack.remove(declaration)
