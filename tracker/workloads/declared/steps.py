@@ -1,0 +1,68 @@
+"""Steps that several processes take together, as the ranks of a training do: each says that it has taken one, and the
+run has taken one.
+
+Processes of a run that live at the same time take the same steps, so the run has as many as the furthest of them. When
+all of them are gone, whoever comes next takes further steps, which are added.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+#: Units that are taken together. What else a process counts (tokens, samples, requests) is its own and is added up.
+TOGETHER = frozenset({"step", "steps", "epoch", "epochs"})
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """A process that adds to a run under a token."""
+
+    token: str
+    pid: int
+    start: int
+
+
+@dataclass(slots=True)
+class _Group:
+    """``done``: the most that one of them has counted, by unit, since the first of them came."""
+
+    done: Counter[str] = field(default_factory=Counter)
+    counted: dict[Taker, Counter[str]] = field(default_factory=dict)
+
+
+class Steps:
+    """By run. ``lives``: whether a process is still there."""
+
+    def __init__(self, lives: Callable[[Taker], bool]) -> None:
+        self._lives = lives
+        self._groups: dict[str, _Group] = {}
+
+    def take(self, run: str, who: Taker, unit: str, amount: int) -> int:
+        """``who`` has taken ``amount`` more: how many more the run has by that."""
+        group = self._groups.get(run)
+        if group is None or who not in group.counted:
+            group = self._join(run, who)
+        mine = group.counted[who]
+        mine[unit] += amount
+        more = max(0, mine[unit] - group.done[unit])
+        group.done[unit] += more
+        return more
+
+    def leave(self, run: str, token: str) -> None:
+        """Nobody adds under this token any more."""
+        self._keep(run, lambda who: who.token != token)
+
+    def _join(self, run: str, who: Taker) -> _Group:
+        self._keep(run, self._lives)
+        group = self._groups.setdefault(run, _Group())
+        group.counted[who] = Counter()
+        return group
+
+    def _keep(self, run: str, stays: Callable[[Taker], bool]) -> None:
+        group = self._groups.get(run)
+        if group is not None:
+            group.counted = {who: counted for who, counted in group.counted.items() if stays(who)}
+            if not group.counted:
+                del self._groups[run]
