@@ -141,7 +141,10 @@ def _upstream(config: Config) -> str:
         else f"Grid losses of {loss.ratio:.4g} ({loss.form.replace('_', ' ')}; {loss.source or 'no source stated'}) "
         "are added where the factor does not include them."
     )
-    return f"Scope 3 category 3: life-cycle less direct factor of the same place, never below 0. {losses}"
+    return (
+        "Scope 3 category 3: life-cycle less direct factor of one place and year, never below 0; of years next to each "
+        f"other or of a wider place where there are no others, which their line says, and else not known. {losses}"
+    )
 
 
 def _pue(places: Sequence[SiteUse]) -> str:
