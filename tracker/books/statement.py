@@ -57,7 +57,7 @@ class MonthQuery:
         self._mismatch: type[Exception] = duckdb.InvalidInputException
         self._too_large: type[Exception] = duckdb.OutOfMemoryException
         self._memory_mib, self._folder = memory_mib, folder
-        self._known: set[Path] = set()  # files whose schema was looked at
+        self._known: set[str] = set()  # paths of files whose schema was looked at: to hash a Path takes its time
         self._connection = connect(threads)
         self.execute(f"SET memory_limit = '{memory_mib}MiB'")
         self._connection.execute("SET temp_directory = $1", [str(folder)])
@@ -89,8 +89,8 @@ class MonthQuery:
         Files of one schema are read as they are, which takes a third of the time and memory of matching the columns of
         each; only where some are of an older version their columns are matched.
         """
-        refuse_newer(path for path in paths if path not in self._known)
-        self._known.update(paths)
+        refuse_newer(path for path in paths if str(path) not in self._known)
+        self._known.update(map(str, paths))
         try:
             if paths and self._is_current(kind, paths[0]):
                 with suppress(self._mismatch):
