@@ -125,6 +125,14 @@ def test_a_lost_gpu_is_a_gap_the_other_goes_on_and_it_comes_back_by_itself(rig: 
         assert daemon.stop() == 0
 
 
+def test_a_terminal_that_is_closed_ends_it_in_good_order(rig: Rig) -> None:
+    """SIGHUP: an ssh session from which it was started by hand."""
+    with rig.daemon() as daemon:
+        daemon.wait_ready()
+        daemon.process.send_signal(signal.SIGHUP)
+        assert daemon.process.wait(5) == 0
+
+
 def test_sigusr1_lets_go_of_the_driver_and_takes_it_up_again(rig: Rig) -> None:
     """So that `nvidia-smi -r` and MIG changes can be made; counters stay and go on."""
     gpu = rig.nvml.gpus[0].uuid

@@ -237,7 +237,7 @@ def forever(node: Node) -> Iterator[subprocess.Popen[str]]:
         child.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_every_hour_until_a_signal_and_once_more_at_the_end(
     node: Node, forever: subprocess.Popen[str], number: signal.Signals
 ) -> None:

@@ -38,7 +38,7 @@ def show(config_path: Path | None, as_machine: bool, **flags: Any) -> None:
         click.echo(text + click.style(comment, dim=True))
 
 
-@config.command()
+@config.command(short_help="Check the configuration, without starting anything.")
 @config_options
 def check(config_path: Path | None, **flags: Any) -> None:
     """Check the configuration: exit 0 if the daemon would start with it, 2 with the mistake and its place if not."""

@@ -12,6 +12,7 @@ import click
 
 from tracker.cli.child import run_command
 from tracker.cli.summary import Summary, summarise, text_of
+from tracker.core.rules import PHASES
 from tracker.declare import Energy, Run, declare
 from tracker.declare.run import ENV_PHASE, ENV_RUN, ENV_TOKEN, keep_up
 from tracker.declare.wire import ENV_SOCKET, Json, ask, socket_path
@@ -23,10 +24,10 @@ ASK_S = 1.0
 
 @click.command("exec", context_settings={"allow_interspersed_args": False})
 @click.option("--name", default="", metavar="TEXT", help="What the run is called; the command's name by default.")
-@click.option("--project", default="", metavar="TEXT")
-@click.option("--team", default="", metavar="TEXT")
-@click.option("--phase", default="", metavar="TEXT", help="training, inference, evaluation, interactive or other.")
-@click.option("--cost-centre", default="", metavar="TEXT")
+@click.option("--project", default="", metavar="TEXT", help="Whose energy it is: a label of the run.")
+@click.option("--team", default="", metavar="TEXT", help="As above.")
+@click.option("--phase", type=click.Choice(PHASES), default=None, help="What it does.")
+@click.option("--cost-centre", default="", metavar="TEXT", help="Who pays for it.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
 @click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Where to, instead of stderr.")
 @click.option("--socket", metavar="FILE", help="Of the daemon; by default where daemons listen.")
@@ -37,7 +38,7 @@ def exec_command(
     name: str,
     project: str,
     team: str,
-    phase: str,
+    phase: str | None,
     cost_centre: str,
     as_json: bool,
     output: Path | None,
@@ -57,14 +58,14 @@ def exec_command(
         name=name or program,
         project=project,
         team=team,
-        phase=phase,
+        phase=phase or "",
         cost_centre=cost_centre,
         command=" ".join(command),
     )
     node = ask({"op": "node"}, ASK_S)
     began_s = time.monotonic()
     with run:
-        inside = {ENV_RUN: run.id, ENV_TOKEN: run.token, ENV_PHASE: phase, ENV_SOCKET: socket_path()}
+        inside = {ENV_RUN: run.id, ENV_TOKEN: run.token, ENV_PHASE: phase or "", ENV_SOCKET: socket_path()}
         code = run_command(command, {**os.environ, **inside}, keep_up)
         wall_s = time.monotonic() - began_s
     energy, now = _booked(run, wait_s)

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from tracker.app import Daemon
 from tracker.cli.options import config_of, config_options
+from tracker.cli.waiting import ends
 from tracker.log import Log, Severity
 
 #: When this process took over from one that could not go on, so that a library that stays old makes no loop.
@@ -48,7 +49,7 @@ def _say(line: str) -> None:
 @click.option("--log.format", "log__format", metavar="FORMAT", help="auto, logfmt, json or human.")
 @click.option("--demo", is_flag=True, help="A simulated 8-GPU node; nothing real is measured.")
 def run(config_path: Path | None, demo: bool, **flags: Any) -> None:
-    """Measure, charge, book and serve until SIGTERM or Ctrl-C.
+    """Measure, charge, book and serve until SIGTERM, SIGHUP or Ctrl-C.
 
     SIGUSR1 lets go of the GPU driver so that a GPU can be reset, and takes it up again the next time.
     """
@@ -58,7 +59,7 @@ def run(config_path: Path | None, demo: bool, **flags: Any) -> None:
         config = replace(config, node=replace(config.node, state_dir=config.node.state_dir / "demo"))
     log = Log(sys.stderr, level=Severity[config.log.level.upper()], style=config.log.format, environ=os.environ)
     daemon = Daemon(config, log, demo=demo, may_restart=_may_restart())
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ends():
         signal.signal(number, lambda *_: daemon.stop())
     signal.signal(signal.SIGUSR1, lambda *_: daemon.release())
     _say(f"wattledger is at {daemon.url}")

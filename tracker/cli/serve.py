@@ -16,6 +16,7 @@ import click
 from tracker import clock
 from tracker.cli.options import config_of, config_options
 from tracker.cli.ship_node import books_of
+from tracker.cli.waiting import ends
 from tracker.config import Config
 from tracker.core.units import NS_PER_S
 from tracker.finance.portal import BooksOffice
@@ -65,7 +66,7 @@ def serve(
         told.failed(f"web/{place}", clock.now(), "web_failed", str(error), place)
 
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ends():
         signal.signal(number, lambda *_: stop.set())
     given = {name.replace("__", "."): str(value) for name, value in flags.items() if value is not None}
     with tempfile.TemporaryDirectory(prefix="wattledger-portal-", ignore_cleanup_errors=True) as folder:
@@ -79,7 +80,7 @@ def serve(
                 message = "Everybody who reaches this address may read the statements; see --token-file, --web-config."
                 log.event(Severity.WARNING, "open_to_all", message, listen=listen)
             click.echo(f"wattledger serves the books at {server.url}")
-            log.event(Severity.INFO, "started", "The portal runs.", url=server.url, books=without_userinfo(books or ""))
+            log.event(Severity.INFO, "started", "The portal runs.", url=server.url, books=office.place)
             stop.wait()
         finally:
             server.close()

@@ -17,6 +17,7 @@ LATE = "The last seconds are not booked yet; the node's page and /metrics will h
 ASSUMED = "Nobody set this site's zone: the mean of the world is assumed. Set it with: [site.<name>] zone"
 NO_FACTOR = "There is no grid factor, so emissions are unknown, which is not 0 g."
 _MG_PER_G = 1000
+_LEAST_G = 0.001
 _PERMILLE = 1000
 _PERCENT = 100
 _J_PER_WH = 3600
@@ -120,17 +121,22 @@ def text_of(summary: Summary) -> str:
 
 def _emissions(energy: Energy, node: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     if node is None or node["factor"] is None or energy.grams is None:
-        return [("emissions", "unknown")] if energy.grams is None else [("emissions", f"{energy.grams:.4g} g CO2e")]
+        return [("emissions", "unknown")] if energy.grams is None else [("emissions", f"{_grams(energy.grams)} g CO2e")]
     factor = node["factor"]
     pue = node["pue_permille"] / _PERMILLE
     said = (
         f" ({node['pue_source']})" if node["pue_source"] else " (assumed)" if node["pue_permille"] == _PERMILLE else ""
     )
-    grams = f"{energy.grams:.4g} g CO2e, location-based, with PUE {pue:g}{said}"
+    grams = f"{_grams(energy.grams)} g CO2e, location-based, with PUE {pue:g}{said}"
     intensity = factor["intensity_mg_per_kwh"]
     weight = "no value" if intensity is None else f"{intensity / _MG_PER_G:g} g/kWh"
     source = f"{weight} in {factor['zone']}, {factor['factor_type']}, tier {factor['tier']}: {factor['source']}"
     return [("emissions", grams), ("factor", source)]
+
+
+def _grams(grams: float) -> str:
+    """Four digits, and no exponent: a microgram is the ledger's least."""
+    return f"{grams:.4g}" if grams >= _LEAST_G else f"{grams:.6f}".rstrip("0").rstrip(".")
 
 
 def _unit(energy: Energy, unit: str) -> str:

@@ -9,11 +9,17 @@ from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Self
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def ends() -> tuple[signal.Signals, ...]:
+    """The signals that ask a long-running command to end in good order. SIGHUP comes when the terminal or the ssh
+    session it was started from is closed; under nohup, which has it ignored, it stays so."""
+    return tuple(number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN)
 
 
 class Turns:
-    """A turn now, one at every multiple of the period after it, and a last one when SIGTERM or SIGINT has come. A turn
+    """A turn now, one at every multiple of the period after it, and a last one when a signal asks for the end. A turn
     that takes long does not move the others. A second signal ends at once."""
 
     def __init__(self, period_s: float) -> None:
@@ -22,7 +28,7 @@ class Turns:
         self._before: dict[int, signal._HANDLER] = {}
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._asked) for number in _SIGNALS}
+        self._before = {number: signal.signal(number, self._asked) for number in ends()}
         return self
 
     def __exit__(

@@ -8,6 +8,7 @@ from typing import Any
 
 J_PER_KWH = 3_600_000
 _UJ_PER_J = 1_000_000
+_MICROJOULE_DIGITS = 6  # sums of whole microjoules show no digits beyond them
 _UG_PER_G = 1_000_000
 _MS_PER_H = 3_600_000
 _ORDER = "gpu cpu dram other"  # as people read it
@@ -34,7 +35,7 @@ class Energy:
 
     @property
     def joules(self) -> float:
-        return sum(self.joules_by_component.values())
+        return round(sum(self.joules_by_component.values()), _MICROJOULE_DIGITS)
 
     @property
     def kwh(self) -> float:
