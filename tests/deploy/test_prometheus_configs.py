@@ -153,7 +153,8 @@ def test_scraped_from_a_file_and_sent_by_an_agent(tmp_path: Path, daemon: Daemon
                 assert "exported_site" not in dict(series)
             recorded = "count(hostname:wattledger_device_power_watts:rate5m{cluster='paris-1', hostname='node-1'})"
             until(lambda: central.query(recorded), "the rules were evaluated")
-            assert not central.query("count({__name__=~'go_.*|process_.*', instance='gpu-017'})"), "only ours is sent"
+            assert central.query("process_resident_memory_bytes{instance='gpu-017'}"), "an alert looks at it"
+            assert not central.query("count({__name__=~'go_.*|scrape_.*', instance='gpu-017'})"), "only ours is sent"
 
 
 def test_the_charts_monitor_gives_the_same_labels(tmp_path: Path, daemon: Daemon) -> None:
