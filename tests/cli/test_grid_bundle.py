@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.gridding import Node, at, hour
+from tracker.grid.catalogue import DATA
 
 HOUR = "2026-10-03T14:00Z"
 
@@ -90,3 +91,20 @@ def test_what_cannot_be_is_one_sentence(node: Node, arguments: tuple[str, ...], 
     ended, out, err = node(*arguments)
     assert (ended, out, err.count("\n")) == (code, "", 1)
     assert sentence in err
+
+
+def test_a_table_of_yearly_factors_is_imported_and_used(island: Node, tmp_path: Path) -> None:
+    """Norway has no official factor in the tables: its operator can bring one in."""
+    table = tmp_path / "nve.CSV"
+    header = (DATA / "factors" / "eea_2023.csv").read_text("utf-8").splitlines()[0]
+    row = (
+        "nve2025:NO,NO,iso2,11,g/kWh,CO2,direct,production,average,4,2025-01-01,2026-01-01,NVE 2025,2025,NVE,"
+        "11 g/kWh,NLOD,none,false,V,,2026-11-02"
+    )
+    table.write_text(f"{header}\n{row}\n", encoding="utf-8")
+    assert island("import", str(table))[:2] == (0, f"{table}  1 factors of NO: 1 new, 0 revised, 0 as known\n")
+    said = island.json("show", "NO", "--at", "2026-11-03T14:00Z")["location"]
+    assert (said["factor_id"], said["tier"], said["publisher"]) == ("nve2025:NO", 4, "NVE")
+    table.write_text(f"{header}\n{row.replace(',4,', ',1,')}\n", encoding="utf-8")
+    code, _, err = island("import", str(table))
+    assert (code, "is of hours: those are read by the file provider" in err) == (1, True)

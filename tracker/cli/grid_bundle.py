@@ -12,6 +12,7 @@ from tracker.cli import factors
 from tracker.cli.grid_node import node_config, node_options
 from tracker.core.errors import UsageError, WattledgerError
 from tracker.grid.bundle import encode_bundle, read_bundle, write_bundle
+from tracker.grid.own_table import read_table
 from tracker.grid.store import FactorReader, FactorStore
 from tracker.grid.zones import find_zone
 from tracker.grid_wiring import store_path
@@ -64,7 +65,7 @@ def export_bundle(
     _say({"file": str(target), "factors": len(records), "zones": zones}, as_json=as_json)
 
 
-@click.command("import", short_help="Add the factors of such a file.")
+@click.command("import", short_help="Add the factors of such a file, or of a table of yearly ones.")
 @click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @node_options
@@ -72,13 +73,18 @@ def import_bundle(source: Path, as_json: bool, config_path: Path | None, node__s
     """Add the factors of FILE, which `grid export` wrote, to the node's store.
 
     All of it or nothing, after its checksum and every value were checked. They count as known from now on; importing it
-    again changes nothing. Your own CSV or JSON of values is read by [grid.file] and `grid fetch --provider file`.
+    again changes nothing.
+
+    A FILE that ends in .csv is a table of yearly factors with the columns of those that ship (the README says which): a
+    newer edition, a country without a factor, a residual mix. Values of hours, as CSV or JSON, are read by [grid.file]
+    and `grid fetch --provider file`.
 
     Monthly statements are weighed by what is in the books. A node ships its factors with its hours; from any other
     machine they get there by: wattledger ship --factors
     """
     config = node_config(config_path, node__state_dir)
-    rows = [record.row for record in read_bundle(source)]
+    is_table = source.suffix.casefold() == ".csv"
+    rows = list(read_table(source)) if is_table else [record.row for record in read_bundle(source)]
     with FactorStore(store_path(config)) as store:
         added = store.append(rows, factors.now_s(), from_elsewhere=True)
     zones = sorted({row.zone for row in rows})
