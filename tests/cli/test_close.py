@@ -10,6 +10,7 @@ import pytest
 
 from tests.finance.months import HOUR_UJ, late, make
 from tracker.books.store import open_store
+from tracker.books.versions import postings
 from tracker.cli.main import main
 
 CONFIG = """
@@ -154,7 +155,7 @@ def test_late_energy_is_shown_then_posted_then_done(desk: Desk) -> None:
     document = json.loads(out)
     assert (code, document["written"]) == (0, "statements/2026-11/corrections/2026-10-v1-001.json")
     assert document["decision"]["outcome"] == "post"
-    assert json.loads((desk.books / document["written"]).read_text("utf-8"))["note"] == "it was off"
+    assert postings(open_store(str(desk.books)))[document["written"]].note == "it was off"
     assert desk("restate", "2026-10", "--as", "carol")[1].startswith("2026-10 v1: nothing new is known")
 
 
@@ -169,6 +170,27 @@ def test_a_change_of_method_needs_approval(desk: Desk) -> None:
     desk("close", "2026-10", "--review", "--as", "alice")
     assert desk("close", "2026-10", "--as", "bob")[0] == 0
     assert "superseded by v2" in desk("close", "--status")[1]
+
+
+def test_a_version_that_was_opened_by_mistake_is_withdrawn(desk: Desk) -> None:
+    desk("close", "2026-10", "--review", "--as", "alice")
+    desk("close", "2026-10", "--as", "bob")
+    code, _, err = desk("restate", "2026-10", "--withdraw", "--as", "carol")
+    assert (code, "no version that could be withdrawn" in err) == (1, True)
+    out = desk("restate", "2026-10", "--as", "carol", "--reason", "method_change")[1]
+    assert out.endswith("Or take it back before: wattledger restate 2026-10 --withdraw\n")
+    code, _, err = desk("restate", "2026-10", "--withdraw", "--dry-run", "--as", "carol")
+    assert (code, "Leave the other options out" in err) == (2, True)
+    code, out, _ = desk("restate", "2026-10", "--withdraw", "--as", "carol", "--note", "by mistake")
+    assert (code, out) == (
+        0,
+        "Withdrawn by carol: nothing of 2026-10 is open. statements/2026-10/v2/withdrawn.json\n",
+    )
+    status = desk("close", "--status")[1].splitlines()
+    assert status[1].startswith("2026-10  v2  withdrawn ")
+    assert status[1].endswith(", by carol: by mistake")
+    assert desk("restate", "2026-10", "--as", "carol")[1].startswith("2026-10 v1: nothing new is known")
+    assert desk("restate", "2026-10", "--as", "")[0] == 2
 
 
 def test_what_a_meter_said_at_the_review_is_sealed_and_verified(desk: Desk, tmp_path: Path) -> None:

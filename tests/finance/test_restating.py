@@ -31,16 +31,19 @@ from tests.finance.months import (
 from tracker.books.interface import BooksDamaged, BookStore
 from tracker.books.names import day_start_s
 from tracker.books.store import open_store
-from tracker.books.versions import corrections_in, postings, statement_of, versions
-from tracker.config.schema import Site
+from tracker.books.versions import corrections_in, postings, statement_of, versions, working
+from tracker.config import Config
+from tracker.config.books import BooksTariff
+from tracker.config.schema import Accounting, Embodied, Site
 from tracker.core.amounts import COLUMNS
 from tracker.core.closing import NotClosable
+from tracker.core.errors import UsageError
 from tracker.core.model import Level
 from tracker.core.restating import Outcome, Reason, key_of, total_of, with_postings
 from tracker.core.statement import Status
 from tracker.finance.audit import audit_closed
 from tracker.finance.compose import compose
-from tracker.finance.restating import carry_out, shadow
+from tracker.finance.restating import carry_out, shadow, withdraw
 
 
 def content(store: BookStore, below: str = "") -> dict[str, bytes | None]:
@@ -228,3 +231,97 @@ def test_a_correction_that_was_altered_after_its_month_was_closed_is_told(closed
     found = audit_closed(CONFIG, closed).findings
     assert [(each.check, each.subject) for each in found] == [("correction", name), ("recompute", f"{NEXT} v1")]
     assert all("not what was posted" in each.message for each in found)
+
+
+FINANCE = msgspec.structs.replace(
+    with_books(timezone="Europe/Paris", currency="EUR", tariffs=(BooksTariff(price=0.2, source="contract"),)),
+    accounting=Accounting(location_factor="hourly", embodied=Embodied(host_kgco2e=2500.0, source="maker")),
+)
+
+
+@pytest.fixture
+def sealed_by_finance(october: Path, tmp_path: Path) -> BookStore:
+    """With settings that are in no node's configuration."""
+    store = copied(october, tmp_path / "books")
+    review(store, config=FINANCE)
+    close(store, config=FINANCE)
+    return store
+
+
+def test_a_machine_without_finances_settings_finds_no_change_in_them(sealed_by_finance: BookStore) -> None:
+    """Else one command of an intern would open a version of a month in UTC, and nobody could post anything."""
+    assert restate(sealed_by_finance, Config())[0].decision.outcome is Outcome.NOTHING
+    late(sealed_by_finance, HOUR_UJ)
+    by_intern = shadow(Config(), sealed_by_finance, MONTH, as_of_s=NOW_S + 3600)
+    by_finance = shadow(FINANCE, sealed_by_finance, MONTH, as_of_s=NOW_S + 3600)
+    assert by_intern.decision.outcome is Outcome.POST
+    assert by_intern.decision == by_finance.decision
+    assert by_intern.best.rows == by_finance.best.rows
+
+
+def test_what_is_stated_here_counts_and_what_is_not_stays_as_it_was(sealed_by_finance: BookStore) -> None:
+    found, _ = restate(sealed_by_finance, Config(site={"par1": Site(pue=1.2, pue_source="operator, final")}))
+    assert found.best.period.timezone == "Europe/Paris"
+    assert [(use.zone, use.pue_permille) for use in found.best.sites] == [("FR", 1200)]
+    assert found.decision.outcome is Outcome.POST
+
+
+def test_contracts_that_are_not_here_are_those_that_were_sealed(october: Path, tmp_path: Path) -> None:
+    path = tmp_path / "contracts.toml"
+    path.write_text(
+        '[[instrument]]\nkey = "tariff"\nkind = "supplier"\nmarket = "FR"\ng_per_kwh = 7\n'
+        'valid_from = 2026-10-01\nvalid_to = 2026-11-01\nsource = "Supplier, 2026"\n',
+        "utf-8",
+    )
+    config = msgspec.structs.replace(CONFIG, accounting=Accounting(instruments_file=str(path)))
+    store = copied(october, tmp_path / "books")
+    review(store, config=config)
+    close(store, config=config)
+    path.unlink()
+    assert restate(store, Config())[0].decision.outcome is Outcome.NOTHING
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (with_books(timezone="Asia/Tokyo"), 'books.timezone = "Europe/Paris", and here it is "Asia/Tokyo"'),
+        (with_books(currency="USD"), 'books.currency = "EUR", and here it is "USD"'),
+    ],
+)
+def test_other_terms_than_the_month_was_closed_with_are_refused(
+    sealed_by_finance: BookStore, config: Config, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said) as refused:
+        restate(sealed_by_finance, config)
+    assert "--reason method_change" in refused.value.remedy
+    assert working(versions(sealed_by_finance, MONTH)) is None
+    found, name = restate(sealed_by_finance, config, reason=Reason.METHOD_CHANGE)
+    assert (found.decision.outcome, name) == (Outcome.NEW_VERSION, f"statements/{MONTH}/v2/restated.json")
+
+
+def test_a_version_that_nobody_reviewed_is_taken_back_and_the_next_one_has_another_number(closed: BookStore) -> None:
+    restate(closed, reason=Reason.METHOD_CHANGE)
+    before = content(closed)
+    assert withdraw(closed, MONTH, "dora", now_s=NOW_S, note="by mistake") == f"statements/{MONTH}/v2/withdrawn.json"
+    assert {name: content(closed)[name] for name in before} == before, "what was opened stays on record"
+    with pytest.raises(NotClosable, match="no version that could be withdrawn"):
+        withdraw(closed, MONTH, "dora", now_s=NOW_S)
+    with pytest.raises(NotClosable, match=r"is closed already by bob \(v1\)"):
+        review(closed)
+    late(closed, HOUR_UJ)
+    assert restate(closed)[0].decision.outcome is Outcome.POST, "nothing is open: corrections are posted again"
+    assert restate(closed, reason=Reason.METHOD_CHANGE)[1] == f"statements/{MONTH}/v3/restated.json"
+    review(closed, waive=("coverage=late", "unshipped=late"))
+    with pytest.raises(NotClosable, match="v3 was reviewed already"):
+        withdraw(closed, MONTH, "dora", now_s=NOW_S)
+    assert close(closed).version == 3
+    assert [(each.number, bool(each.withdrawn), each.superseded_by) for each in versions(closed, MONTH)] == [
+        (1, False, 3),
+        (2, True, 3),
+        (3, False, None),
+    ]
+
+
+def test_a_first_version_is_nothing_to_withdraw(store: BookStore) -> None:
+    with pytest.raises(NotClosable, match="no version that could be withdrawn"):
+        withdraw(store, MONTH, "dora", now_s=NOW_S)

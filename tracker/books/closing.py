@@ -29,6 +29,7 @@ from tracker.books.versions import (
     MANIFEST,
     RESTATED,
     ROOT,
+    WITHDRAWN,
     decoded,
     encoded,
     folder,
@@ -40,7 +41,7 @@ from tracker.books.versions import (
 )
 from tracker.core.closing import Claim, Manifest, NotClosable, Output, Review, sealed
 from tracker.core.errors import UsageError
-from tracker.core.restating import Posting, Restated
+from tracker.core.restating import Posting, Restated, Withdrawn
 from tracker.core.statement import Input, Statement, Status
 
 KEPT = "inputs"
@@ -221,6 +222,13 @@ def open_version(store: BookStore, restated: Restated) -> Restated:
     """Begin another version of a closed month; if somebody did already, theirs."""
     name = f"{folder(restated.month, restated.version)}/{RESTATED}"
     return restated if store.create(name, encoded(restated)) else record(store, name, Restated)
+
+
+def withdraw(store: BookStore, withdrawn: Withdrawn) -> str:
+    """Leave a version that nobody reviewed. The name of the file; it may be there, of somebody else."""
+    name = f"{folder(withdrawn.month, withdrawn.version)}/{WITHDRAWN}"
+    store.create(name, encoded(withdrawn))
+    return name
 
 
 def open_month(store: BookStore, after: str) -> str:

@@ -7,6 +7,7 @@
     statements/2026-10/v1/statement.csv, …        the sealed files
     statements/2026-10/v1/manifest.json           hashes of all of them (Manifest); its presence means closed
     statements/2026-10/v2/restated.json           why there is a second version (core/restating.py: Restated)
+    statements/2026-10/v2/withdrawn.json          that it is not wanted after all (Withdrawn): nothing is open then
     statements/2026-11/corrections/2026-10-v1-001.json   posted in November for October (Posting), with its hash
 
 A closed month is read, never made again: what a reader gets are the sealed bytes, compared with their hash. A posting
@@ -26,11 +27,11 @@ import msgspec
 
 from tracker.books.interface import BooksDamaged, BookStore
 from tracker.core.closing import Claim, Manifest, Output, Review, checked_month, sealed
-from tracker.core.restating import Posting, Restated
+from tracker.core.restating import Posting, Restated, Withdrawn
 from tracker.core.statement import Statement, Status
 
 ROOT = "statements"
-MANIFEST, CLAIM, RESTATED = "manifest.json", "inputs.json", "restated.json"
+MANIFEST, CLAIM, RESTATED, WITHDRAWN = "manifest.json", "inputs.json", "restated.json", "withdrawn.json"
 _VERSIONED = re.compile(r"statements/(?P<month>\d{4}-\d\d)/v(?P<number>[1-9]\d{0,3})/(?P<file>.+)")
 _POSTED = re.compile(r"statements/(?P<into>\d{4}-\d\d)/corrections/(?P<month>\d{4}-\d\d)-v\d+-\d+\.json")
 _REVIEW = re.compile(r"review-\d{3}\.json")
@@ -39,7 +40,8 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """``closing``: somebody claimed it and did not finish. ``superseded_by``: the later version that closed."""
+    """``closing``: somebody claimed it and did not finish. ``withdrawn``: nobody shall close it; one that was claimed
+    first is closed all the same. ``superseded_by``: the later version that closed."""
 
     month: str
     number: int
@@ -48,6 +50,7 @@ class Version:
     closing: Claim | None = None
     manifest: Manifest | None = None
     restated: Restated | None = None
+    withdrawn: Withdrawn | None = None
     superseded_by: int | None = None
 
     @property
@@ -84,7 +87,8 @@ def _version(store: BookStore, month: str, number: int, names: list[str], supers
     review = record(store, f"{place}/{reviews[-1]}", Review) if reviews else None
     manifest = record(store, f"{place}/{MANIFEST}", Manifest) if MANIFEST in names else None
     unfinished = CLAIM in names and manifest is None
-    status = Status.CLOSED if manifest else Status.REVIEWED if review else Status.DRAFT
+    withdrawn = WITHDRAWN in names and CLAIM not in names and manifest is None
+    status = Status.CLOSED if manifest else Status.REVIEWED if review and not withdrawn else Status.DRAFT
     return Version(
         month=month,
         number=number,
@@ -93,6 +97,7 @@ def _version(store: BookStore, month: str, number: int, names: list[str], supers
         closing=record(store, f"{place}/{CLAIM}", Claim) if unfinished else None,
         manifest=manifest,
         restated=record(store, f"{place}/{RESTATED}", Restated) if RESTATED in names else None,
+        withdrawn=record(store, f"{place}/{WITHDRAWN}", Withdrawn) if withdrawn else None,
         superseded_by=superseded_by,
     )
 
@@ -104,7 +109,7 @@ def latest_closed(found: Iterable[Version]) -> Version | None:
 
 def working(found: Iterable[Version]) -> int | None:
     """The number of the version that can be reviewed and closed; None: the last one is closed, nothing is open."""
-    last = max(found, key=lambda each: each.number, default=None)
+    last = max((each for each in found if not each.withdrawn), key=lambda each: each.number, default=None)
     if last is None:
         return 1
     return None if last.manifest else last.number

@@ -195,6 +195,10 @@ def _state(version: Version) -> str:
     if version.closing:
         claim = version.closing
         return f"closing   {claim.approver} began at {factors.minute(claim.closed_at_s)} and has not finished"
+    if version.withdrawn:
+        withdrawn = version.withdrawn
+        why = f": {withdrawn.note}" if withdrawn.note else ""
+        return f"withdrawn {factors.minute(withdrawn.withdrawn_at_s)}, by {withdrawn.by}{why}"
     if version.review:
         return f"reviewed  {factors.minute(version.review.reviewed_at_s)}, prepared by {version.review.preparer}"
     if version.restated:

@@ -13,10 +13,11 @@ from tracker.cli.layout import table, width
 from tracker.cli.options import config_of, config_options
 from tracker.cli.ship_node import books_of
 from tracker.core.closing import checked_month, checked_person
+from tracker.core.errors import UsageError
 from tracker.core.restating import JUDGED, Moved, Outcome, Reason
 from tracker.core.statement import Correction
 from tracker.core.words import counted
-from tracker.finance.restating import Shadow, carry_out, shadow
+from tracker.finance.restating import Shadow, carry_out, shadow, withdraw
 
 _COLUMNS = ("energy_it_wh", "energy_facility_wh", "location_g", "market_g")
 _HEADER = ("row", "reason", "IT kWh", "facility kWh", "location kgCO2e", "market kgCO2e")
@@ -30,6 +31,7 @@ _HEADER = ("row", "reason", "IT kWh", "facility kWh", "location kgCO2e", "market
 @click.option("--note", default="", metavar="TEXT", help="Why, in words: it is kept with the corrections.")
 @click.option("--as", "who", metavar="NAME", help="Who you are, as it is recorded [the user that runs this].")
 @click.option("--as-of", metavar="T", help="Use nothing that was recorded later [now].")
+@click.option("--withdraw", "withdrawing", is_flag=True, help="Take back another version that nobody reviewed yet.")
 @click.option("--dry-run", is_flag=True, help="Show what changed and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print what changed as JSON.")
 def restate(
@@ -40,6 +42,7 @@ def restate(
     note: str,
     who: str | None,
     as_of: str | None,
+    withdrawing: bool,
     dry_run: bool,
     as_json: bool,
     **flags: object,
@@ -48,12 +51,18 @@ def restate(
 
     Below books.materiality the difference is posted as corrections in the open month; above it, or after a change of
     method, the month gets a new version, to be reviewed and closed. The closed version stays as it is. Running it again
-    posts nothing twice.
+    posts nothing twice. Settings that this configuration does not state are those that the month was closed with.
     """
     config = config_of(config_path, flags, fleet=True)
     person = checked_person(user() if who is None else who)
     store = books_of(config, books)
     now_s = factors.now_s()
+    if withdrawing:
+        if reason or as_of or dry_run or as_json:
+            raise UsageError("--withdraw only takes a version back.", "Leave the other options out.")
+        name = withdraw(store, checked_month(month), person, now_s=now_s, note=" ".join(note.split()))
+        click.echo(f"Withdrawn by {person}: nothing of {month} is open. {name}")
+        return
     as_of_s = min(factors.instant(as_of), now_s)
     with progress("Composing"):
         found = shadow(config, store, checked_month(month), as_of_s=as_of_s, reason=Reason(reason) if reason else None)
@@ -80,10 +89,10 @@ def _show(found: Shadow, written: str) -> None:
         what = f"{counted(len(decision.corrections), 'correction')} of {month} in {found.into}"
         click.echo(f"{'Posted' if written else 'To post'}: {what}. {written}".rstrip())
     else:
-        click.echo(
-            f"{decision.because} {month} {'has' if written else 'needs'} a v{found.closed.number + 1}. {written}"
-        )
+        click.echo(f"{decision.because} {month} {'has' if written else 'needs'} a v{found.next}. {written}".rstrip())
         click.echo(f"Review and close it: wattledger close {month} --review --as PREPARER")
+        if written:
+            click.echo(f"Or take it back before: wattledger restate {month} --withdraw")
 
 
 def _row(correction: Correction) -> tuple[str, ...]:

@@ -100,6 +100,17 @@ class Restated:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Another version that nobody reviewed is not wanted after all: ``withdrawn.json`` of it. Its number is spent."""
+
+    month: str
+    version: int
+    by: str
+    withdrawn_at_s: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What to do. ``corrections``: what is not reported or posted yet. ``because``: in words."""
 

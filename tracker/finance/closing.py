@@ -57,11 +57,9 @@ def open_to_work(found: tuple[Version, ...], month: str) -> int:
     """The version that is to be reviewed or closed. Raises NotClosable if there is none."""
     number = working(found)
     if number is None:
-        manifest = found[-1].manifest
-        who = f" by {manifest.approver}" if manifest else ""
-        raise NotClosable(
-            f"{month} is closed already{who} (v{found[-1].number}).", f"To restate it: wattledger restate {month}"
-        )
+        last = latest_closed(found)
+        who = "" if last is None or last.manifest is None else f" by {last.manifest.approver} (v{last.number})"
+        raise NotClosable(f"{month} is closed already{who}.", f"To restate it: wattledger restate {month}")
     return number
 
 

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import assert_never
 
 from tracker.books import closing as books
 from tracker.books.interface import BookStore
 from tracker.books.store import require_create_only
-from tracker.books.versions import RESTATED, Version, folder, latest_closed, postings, statement_of, versions, working
+from tracker.books.versions import (
+    RESTATED,
+    Version,
+    claim_of,
+    folder,
+    latest_closed,
+    postings,
+    statement_of,
+    versions,
+    working,
+)
 from tracker.config import Config
 from tracker.core.closing import NotClosable
 from tracker.core.conditions import PPM
-from tracker.core.restating import Decision, Outcome, Posting, Reason, Restated, decide
+from tracker.core.errors import UsageError
+from tracker.core.restating import Decision, Outcome, Posting, Reason, Restated, Withdrawn, decide
 from tracker.core.statement import Statement, Status
 from tracker.finance.compose import compose
+from tracker.finance.sealing import filled
 
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """A closed month beside what is known of it now. ``into``: the month that corrections would go into."""
+    """A closed month beside what is known of it now. ``into``: the month that corrections would go into; ``next``: the
+    number of another version."""
 
     closed: Version
     reported: Statement
@@ -27,11 +42,14 @@ class Shadow:
     best: Statement
     decision: Decision
     into: str
+    next: int
 
 
 def shadow(config: Config, store: BookStore, month: str, *, as_of_s: int, reason: Reason | None = None) -> Shadow:
-    """Nothing is written. Raises NotClosable for a month that is not closed or of which another version is open
-    already, BooksDamaged, BooksUnavailable, UsageError."""
+    """Nothing is written. What the configuration does not state is as it was when the month was closed, so that a
+    machine without finance's settings finds no change in them; with the reason ``method_change`` it counts as it is.
+    Raises NotClosable for a month that is not closed or of which another version is open already, BooksDamaged,
+    BooksUnavailable, UsageError, also for another time zone, currency or method than the month was closed with."""
     found = versions(store, month)
     closed = latest_closed(found)
     if closed is None:
@@ -44,23 +62,66 @@ def shadow(config: Config, store: BookStore, month: str, *, as_of_s: int, reason
         who = f" {opened.by} opened it ({opened.reason})." if opened else ""
         raise NotClosable(
             f"{month} has an open v{number} already.{who}",
-            f"Review and close it: wattledger close {month} --review --as PREPARER",
+            f"Review and close it: wattledger close {month} --review --as PREPARER; or, before it is reviewed, take it "
+            f"back: wattledger restate {month} --withdraw",
         )
-    reported = statement_of(store, closed)
-    best = compose(
-        config,
-        store,
-        month,
-        as_of_s=as_of_s,
-        group_by=reported.group_by,
-        filters=reported.filters,
-        version=number,
-        status=Status.DRAFT,
-    )
+    reported, claim = statement_of(store, closed), claim_of(store, closed)
+    with tempfile.TemporaryDirectory(prefix="wattledger-") as contracts:
+        if reason is not Reason.METHOD_CHANGE:
+            _refuse_other_terms(config, reported)
+            config = filled(config, claim, Path(contracts))
+        best = compose(
+            config,
+            store,
+            month,
+            as_of_s=as_of_s,
+            group_by=reported.group_by,
+            filters=reported.filters,
+            version=number,
+            status=Status.DRAFT,
+        )
     mine = tuple(p for p in postings(store).values() if (p.month, p.version) == (month, closed.number))
     ppm = round(config.books.materiality * PPM)
     decision = decide(reported, mine, best, materiality_ppm=ppm, reason=reason)
-    return Shadow(closed, reported, mine, best, decision, books.open_month(store, month))
+    return Shadow(
+        closed, reported, mine, best, decision, books.open_month(store, month), max(each.number for each in found) + 1
+    )
+
+
+def _refuse_other_terms(config: Config, reported: Statement) -> None:
+    """Raises UsageError where the configuration states something else than the month was closed with, by which every
+    row would change."""
+    blank = Config()
+    for name, now, then, default in (
+        ("books.timezone", config.books.timezone, reported.period.timezone, blank.books.timezone),
+        ("books.currency", config.books.currency, reported.currency, blank.books.currency),
+        (
+            "accounting.location_factor",
+            config.accounting.location_factor,
+            reported.location_method,
+            blank.accounting.location_factor,
+        ),
+    ):
+        if now not in (then, default):
+            raise UsageError(
+                f'{reported.period.month} was closed with {name} = "{then}", and here it is "{now}".',
+                "Use the configuration of these books; or, to state the month anew by this one: --reason method_change",
+            )
+
+
+def withdraw(store: BookStore, month: str, who: str, *, now_s: int, note: str = "") -> str:
+    """Leave the version that somebody opened and nobody reviewed. The name of the file that says so. Raises NotClosable
+    where there is none."""
+    found = versions(store, month)
+    number = working(found)
+    if number is None or not found or found[-1].restated is None:
+        raise NotClosable(f"{month} has no version that could be withdrawn.", f"See: wattledger close --status {month}")
+    if found[-1].review is not None or found[-1].closing is not None:
+        raise NotClosable(
+            f"{month} v{number} was reviewed already and cannot be withdrawn.",
+            f"Close it: wattledger close {month} --as APPROVER",
+        )
+    return books.withdraw(store, Withdrawn(month, number, who, now_s, note))
 
 
 def carry_out(store: BookStore, of: Shadow, who: str, *, now_s: int, note: str = "") -> str:
@@ -108,7 +169,7 @@ def _posting(of: Shadow, who: str, now_s: int, note: str) -> Posting:
 
 
 def _open(store: BookStore, of: Shadow, who: str, now_s: int, note: str) -> str:
-    number = of.closed.number + 1
+    number = of.next
     restated = Restated(
         month=of.closed.month,
         version=number,
