@@ -141,7 +141,7 @@ def test_export_without_anything_of_the_month_says_so_and_fails(tmp_path: Path) 
     assert done.returncode == 1
     assert "have nothing of 2026-10" in done.stderr
     assert "Traceback" not in done.stderr
-    assert not (books / "out").exists()
+    assert list((books / "out").rglob("*")) == []
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ import shlex
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -79,37 +80,38 @@ def moved(step: str, places: Mapping[str, str]) -> str:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Path:
-    """Of six hours, in a state folder of user nobody, in place of user wattledger."""
-    node = LedgerNode(tmp_path)
-    node.run(6)
-    for path in (node.state_dir, *node.state_dir.iterdir()):
-        os.chown(path, 65534, 65534)
-    node.state_dir.chmod(0o700)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
-    tmp_path.chmod(0o755)
-    return node.ledger
+def ledger() -> Iterator[Path]:
+    """Of six hours, in a state folder of user nobody, in place of user wattledger. Not below pytest's own folder, which
+    nobody else may enter."""
+    with TemporaryDirectory(prefix="wl-") as folder:
+        node = LedgerNode(Path(folder))
+        node.run(6)
+        for path in (node.state_dir, *node.state_dir.iterdir()):
+            os.chown(path, 65534, 65534)
+        node.state_dir.chmod(0o700)
+        Path(folder).chmod(0o755)
+        yield node.ledger
 
 
 @pytest.mark.needs("root", "unshare", "system-python")  # setpriv comes with unshare
-def test_a_backup_is_made_by_the_daemons_user(tmp_path: Path, ledger: Path) -> None:
+def test_a_backup_is_made_by_the_daemons_user(ledger: Path) -> None:
     """Line by line: /var/backups is root's, and the user may not write into it."""
-    (tmp_path / "backups").mkdir()
+    backups = ledger.parents[1] / "backups"
+    backups.mkdir(mode=0o755)
     places = {
         "sudo -u wattledger ": "setpriv --reuid=65534 --regid=65534 --clear-groups ",
         "sudo ": "",
         "-o wattledger -g wattledger": "-o 65534 -g 65534",
         "/opt/wattledger/bin/python": PYTHON,
         "/var/lib/wattledger": str(ledger.parent),
-        "/var/backups": str(tmp_path / "backups"),
+        "/var/backups": str(backups),
     }
     for step in steps("Backup"):
         done = subprocess.run(
             ["sh", "-c", moved(step, places)], capture_output=True, text=True, timeout=60, check=False
         )
         assert (done.returncode, done.stderr) == (0, ""), step
-    copy = tmp_path / "backups/wattledger/ledger.db"
+    copy = backups / "wattledger/ledger.db"
     assert (copy.stat().st_uid, copy.parent.stat().st_mode & 0o777) == (65534, 0o700)
     assert content(copy) == content(ledger)
 
