@@ -131,7 +131,8 @@ def test_without_any_books_the_way_to_them_is_told(tmp_path: Path) -> None:
 
 def test_a_month_without_data_is_exit_code_1_and_leaves_no_file(october: Path, tmp_path: Path) -> None:
     error = refusal(run(tmp_path, "--month", "2026-09", "--books", str(october)))
-    assert (error.exit_code, "have nothing of 2026-09" in str(error)) == (1, True)
+    said = f"The books at {october} have nothing of 2026-09; they have energy of 2026-10. Ask for one of these"
+    assert (error.exit_code, said in str(error)) == (1, True), str(error)
     assert not (tmp_path / "out").exists()
 
 

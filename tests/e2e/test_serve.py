@@ -39,10 +39,10 @@ class Served:
 
     def __init__(self, folder: Path, books: Path, *arguments: str) -> None:
         config = folder / "config.toml"
-        config.write_text(CONFIG, encoding="utf-8")
+        config.write_text(f'{CONFIG}url = "{books}"\n', encoding="utf-8")
         self.tmp = folder / "tmp"
         self.tmp.mkdir(exist_ok=True)
-        roots = ("--config", str(config), "--state-dir", str(folder / "state"), "--books", str(books))
+        roots = ("--config", str(config), "--state-dir", str(folder / "state"))
         self.command = [COMMAND, "serve", *roots, *arguments]
         if "--listen" not in arguments:
             self.command += ["--listen", "127.0.0.1:0"]
@@ -109,6 +109,7 @@ def test_from_books_to_a_page_and_files(tmp_path: Path, books: Path) -> None:
     with Served(tmp_path, books) as served:
         assert served.get("/-/healthy")[0] == 200
         assert served.get("/-/ready")[0] == 200
+        until(lambda: any(f"books={books}" in line for line in served.log), "the log has the address of the books")
 
         def listed() -> dict[str, Any]:
             answer: dict[str, Any] = json.loads(served.get("/api/v1/statements")[2], parse_float=Decimal)

@@ -141,12 +141,12 @@ def _tier(statement: Statement, limits: Limits) -> Check:
 
 
 def _into_books(statement: Statement) -> str:
-    """How better factors reach a statement: those that can be added are of hours."""
+    """How better factors reach a statement."""
     if statement.location_method == "hourly":
-        return f"Put factors of the hours into the books: {_INTO_BOOKS}"
+        return f"Put factors into the books: {_INTO_BOOKS}"
     return (
-        "Yearly factors are those that ship with wattledger. To weigh by factors of the hours, set "
-        f'accounting.location_factor = "hourly" and put them into the books: {_INTO_BOOKS}'
+        "Put yearly factors into the books (those of hours count with accounting.location_factor = "
+        f'"hourly"): {_INTO_BOOKS}'
     )
 
 

@@ -30,6 +30,7 @@ from tracker.finance.assembling import USAGE, Asked, Found, assembled, unknown_o
 from tracker.finance.inputs import MonthFiles, expected_nodes, find_files, inputs_of, local, site_files
 from tracker.finance.listing import Used, embodied_uses, factor_uses, site_uses
 from tracker.finance.places import SiteBook, places_of, site_book
+from tracker.finance.portal_months import LOOK_BACK, with_energy
 from tracker.finance.terms import (
     Hardware,
     claims_of,
@@ -49,6 +50,14 @@ _STEPS = ("listing files", "reading coverage", "reading entries", "choosing fact
 
 class NoData(WattledgerError):
     """The books have nothing of the month."""
+
+
+def nothing_of(store: BookStore, month: str, as_of_s: int) -> NoData:
+    """With the months that there are. Raises BooksUnavailable."""
+    there = with_energy(store, as_of_s)
+    some = f"they have energy of {', '.join(there)}" if there else f"nor of any of the {LOOK_BACK} months up to now"
+    remedy = "Ask for one of these, or ship the hours of this one" if there else "Ship a node's hours first"
+    return NoData(f"The books at {store.url} have nothing of {month}; {some}.", f"{remedy}: wattledger ship")
 
 
 def compose(
@@ -81,10 +90,7 @@ def compose(
     say()
     files = find_files(store, asked.period)
     if not files.entries:
-        raise NoData(
-            f"The books at {store.url} have nothing of {month}.",
-            "Ship a node's hours first: wattledger ship. Which months there are: wattledger close --status",
-        )
+        raise nothing_of(store, month, as_of_s)
     with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
         with MonthQuery(Path(folder), config.books.memory_mib, threads) as query:
             found = _read(config, store, asked, files, query, say)

@@ -63,7 +63,7 @@ class BooksOffice:
     ) -> None:
         self._store, self._drafts, self._exporters = store, drafts, exporters
         self._now_s = now_s
-        self._entity, self._timezone, self._place = entity, timezone, place
+        self._entity, self._timezone, self.place = entity, timezone, place
         self._asking = threading.Semaphore(MOST_ASKING)
         shelves = Shelves(store)
         self._shelf = Kept(
@@ -84,7 +84,7 @@ class BooksOffice:
             try:
                 shelf = self._shelf.get(PAGE_WAIT_S, stale=True)
             except Busy:
-                return Overview(self._entity, self._timezone, self._place, (), pending=True)
+                return Overview(self._entity, self._timezone, self.place, (), pending=True)
         drafts = {month: self._peek(month) for month in shelf.open[:NEWEST]}
         trend = _trend(shelf, drafts)
         if not any(isinstance(draft, Busy) for draft in drafts.values()):
@@ -93,7 +93,7 @@ class BooksOffice:
         months = [_closed(month, sealed) for month, sealed in shelf.sealed.items() if sealed.latest is not None]
         months += [_open(month, shelf.sealed.get(month), drafts.get(month), trend.get(month)) for month in shelf.open]
         newest_first = sorted(months, key=lambda each: each.month, reverse=True)
-        return Overview(self._entity, self._timezone, self._place, tuple(newest_first), pending=pending)
+        return Overview(self._entity, self._timezone, self.place, tuple(newest_first), pending=pending)
 
     def document(self, month: str, form: str, version: int | Wanted) -> Document:
         if month > recent(self._now_s())[0]:

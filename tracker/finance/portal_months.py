@@ -4,6 +4,7 @@ thousand names, a day of it a thousand."""
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from tracker.books.interface import BookStore
@@ -15,6 +16,7 @@ LOOK_BACK = 24
 _LIVELY = 3
 _LOOK_AGAIN_S = 3600
 _DAYS = 31
+_LOOKERS = 12
 #: What a statement is made of besides the hours of its month.
 _BESIDE = ("factors/", "sites/", "statements/")
 
@@ -43,6 +45,14 @@ def recent(now_s: int) -> tuple[str, ...]:
     last = datetime.fromtimestamp(now_s, UTC) + timedelta(days=1)
     at = last.year * 12 + last.month - 1
     return tuple(f"{n // 12:04}-{n % 12 + 1:02}" for n in range(at, at - LOOK_BACK, -1))
+
+
+def with_energy(store: BookStore, now_s: int) -> tuple[str, ...]:
+    """The months with hours, the oldest first: looked for at once, for somebody who waits. Raises BooksUnavailable."""
+    names = recent(now_s)[::-1]
+    with ThreadPoolExecutor(_LOOKERS) as pool:
+        found = pool.map(lambda month: has_entries(store, month), names)
+        return tuple(month for month, there in zip(names, found, strict=True) if there)
 
 
 def has_entries(store: BookStore, month: str) -> bool:

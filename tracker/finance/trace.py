@@ -26,7 +26,7 @@ from tracker.core.errors import UsageError
 from tracker.core.hours import HOUR_S
 from tracker.core.period import days_of, period_of
 from tracker.core.statement import DEFAULT_GROUP, Line, Period, Statement, Status
-from tracker.finance.compose import NoData
+from tracker.finance.compose import nothing_of
 from tracker.finance.inputs import find_files, local
 from tracker.finance.places import places_of, site_book
 from tracker.finance.sealing import with_options
@@ -161,7 +161,7 @@ def _traced(case: Case, whole: BookStore, row: str, query: MonthQuery, *, each_h
     """``whole``: the books with what was not sealed: nodes' own emissions are no input of a statement."""
     files = find_files(case.store, case.period)
     if not files.entries:
-        raise NoData(f"The books at {case.store.url} have nothing of {case.period.month}.", "Ship it: wattledger ship")
+        raise nothing_of(case.store, case.period.month, case.as_of_s)
     paths = local(case.store, files.entries)
     weighing = _weigh(case, query, paths, files.coverage)
     rows = merged(query.rows(case.wanted))

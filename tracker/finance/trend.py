@@ -50,8 +50,9 @@ def with_trend(
     files = 0
     for month in reversed(earlier) if open_months else ():
         if month not in found:
-            files += _count(store, month)
-            if files <= _FILES:
+            of_month = _count(store, month)
+            files += of_month
+            if of_month and files <= _FILES:
                 found |= _draft(config, store, month, statement)
     inputs = sorted((*statement.inputs, *sealed.values()), key=lambda each: each.name)
     return replace(statement, months=tuple(sorted(found.items())), inputs=tuple(inputs))
