@@ -91,6 +91,7 @@ def _is_within_its_bounds(of: Amounts) -> None:
     assert of.modelled_wh >= 0
     assert 0 <= of.idle_wh <= of.energy_it_wh
     assert 0 <= of.unweighed_wh <= of.energy_facility_wh
+    assert 0 <= of.unpriced_wh <= of.energy_facility_wh
 
 
 #: What is printed -> what it is printed of.
@@ -122,6 +123,8 @@ def test_every_total_is_the_sum_of_its_rows(parts: list[Sums], method: str) -> N
     for row, exact in zip(printed.rows, parts, strict=True):
         if getattr(exact, method) is None:
             assert (row.location_g, row.unweighed_wh) == (None, row.energy_facility_wh), "not known is never 0"
+        if exact.cost is None:
+            assert (row.cost_hundredths, row.unpriced_wh) == (None, row.energy_facility_wh)
 
 
 @given(st.lists(sums() | small_sums(), max_size=12), st.sampled_from(["annual", "hourly"]))
@@ -129,7 +132,8 @@ def test_nothing_is_printed_where_nothing_is(parts: list[Sums], method: str) -> 
     """Energy that is wholly modelled never shows as measured, nor the other way round; all that has a factor shows none
     that has not; a PUE of 1 has no overhead."""
     for row, exact in zip(print_columns(parts, method).rows, parts, strict=True):
-        for amount, of in {**PRINTED_OF, "unweighed_wh": f"{method}_unknown_nj"}.items():
+        missing = {"unweighed_wh": f"{method}_unknown_nj", "unpriced_wh": "cost_unknown_nj"}
+        for amount, of in {**PRINTED_OF, **missing}.items():
             assert getattr(exact, of) != 0 or getattr(row, amount) == 0, amount
 
 

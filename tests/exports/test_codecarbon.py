@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from tests.exports.kit import rendered, table_of
-from tests.fakes.statements import STATEMENT
+from tests.fakes.statements import EMPTY, FULL, STATEMENT, amounts, line
+from tracker.core.statement import SiteUse
 from tracker.exports.codecarbon import HEADER
 
 LINES = table_of(rendered("codecarbon", STATEMENT))
@@ -36,6 +40,31 @@ def test_a_gpu_row_is_energy_of_gpus() -> None:
     assert row["gpu_power"] == "185234.910"  # 138,000.008 kWh over 745 h
     assert row["emissions_rate"] == "0.013789710"
     assert row["on_cloud"] == "Y"
+
+
+def test_countries_have_three_letters_as_there_and_are_those_of_the_site() -> None:
+    """Without the grid zone among the columns of the rows."""
+    lines = table_of(rendered("codecarbon", FULL))
+    of_site = {each["region"]: each["country_iso_code"] for each in lines[: len(FULL.rows)]}
+    assert of_site == {"par1": "FRA", "fra1": "DEU", "use1": "", "nowhere": ""}
+
+
+@pytest.mark.parametrize("key", [{"site": "phx", "grid_zone": "US-AZNM"}, {"site": "phx"}])
+def test_a_zone_below_a_country_is_the_region(key: dict[str, str]) -> None:
+    site = SiteUse("phx", "US-AZNM", False, "owned", 1210, "", False, 745, 1_000, "USA")
+    row = line(tuple(key.values()), amounts(1_000))
+    (each,) = table_of(
+        rendered("codecarbon", replace(EMPTY, group_by=tuple(key), rows=(row,), total=row, sites=(site,)))
+    )
+    assert (each["country_iso_code"], each["region"]) == ("USA", "US-AZNM")
+
+
+def test_a_row_of_two_countries_is_of_none() -> None:
+    row = line(("nlp",), amounts(1_000))
+    (each,) = table_of(
+        rendered("codecarbon", replace(FULL, group_by=("team",), rows=(row,), total=row, corrections=()))
+    )
+    assert (each["country_iso_code"], each["region"]) == ("", "")
 
 
 def test_what_is_not_known_is_empty() -> None:

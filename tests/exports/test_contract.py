@@ -94,10 +94,10 @@ def test_the_bytes_depend_on_nothing_but_the_statement(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "sha256"),
     [
-        ("csv", "da9dbaf678a2b723699f0edb5770a5cb85641d74133e78de0719b65182fa7056"),
-        ("json", "044be250ac97b7600bdda15bd5ba92c591ae442336396ab13ffc58b3c61beae0"),
-        ("focus", "7d7f8487531e62d1d6c0f024509ffa8f077d8f1e4f656eb5b9fb6ddebc8972f6"),
-        ("codecarbon", "12530324c4c9826c1e8e388d7d95d21a4b42b2137dbb01479fdb486c6c628231"),
+        ("csv", "bc9da9360f4586f0e7a8654e3323d44bea2d147468bfa3c3331ba3b6dbda72c9"),
+        ("json", "68ec3644a8ff0e4fb70a973ee0eb943e18c57f195ac6df53a36b9f425398b042"),
+        ("focus", "d149ad879974ba8eff98041f2265628745fffcce370c78728e1ecaff8da70c3b"),
+        ("codecarbon", "9600c85b18d8915ce8aa9e2c8208aeba64978343140f7e4bb6f488249fcc0e68"),
     ],
 )
 def test_golden_bytes_of_a_closed_month(name: str, sha256: str) -> None:

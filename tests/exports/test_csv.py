@@ -32,13 +32,24 @@ def labelled(labels: list[str]) -> Statement:
 def test_the_header_names_units_and_is_what_people_have_built_on() -> None:
     header = rendered("csv", STATEMENT).split(b"\r\n")[0].decode()
     assert header == (
-        "statement_id,statement_version,statement_status,software,period_start,period_end,timezone,entity,row_kind,kind,"
+        "statement_id,statement_version,statement_status,software,period_start,period_end,timezone,entity,unknown_energy,row_kind,kind,"
         "period,restates_period,reason,is_correction,row_id,cost_centre,team,project,phase,site,component,scope,"
         "scope3_category,energy_it_kwh,energy_overhead_kwh,energy_facility_kwh,measured_kwh,modelled_kwh,"
-        "simulated_kwh,idle_kwh,unweighed_kwh,device_hours,location_kgco2e,location_annual_kgco2e,"
+        "simulated_kwh,idle_kwh,unweighed_kwh,unpriced_kwh,device_hours,location_kgco2e,location_annual_kgco2e,"
         "location_hourly_kgco2e,market_kgco2e,upstream_kgco2e,embodied_kgco2e,cost,intensity_g_per_kwh,"
         "estimated_factor_ratio,coverage_ratio,currency,row_sha256,statement_sha256"
     )
+
+
+def test_energy_that_is_in_no_sum_is_said_on_every_line() -> None:
+    """Of the location-based sum and the cost row by row, of the others for the whole statement."""
+    lines = table_of(rendered("csv", FULL))
+    assert {each["unknown_energy"] for each in lines} == {
+        "market-based emissions: 1493.826 kWh; upstream emissions: 1493.826 kWh"
+    }
+    total = lines[-1]
+    assert (total["row_kind"], total["unweighed_kwh"], total["unpriced_kwh"]) == ("total", "1493.826", "1493.826")
+    assert {each["unknown_energy"] for each in table_of(rendered("csv", STATEMENT))} == {""}
 
 
 def test_a_row_says_what_the_statement_says() -> None:
@@ -75,7 +86,7 @@ def test_every_total_is_the_sum_of_its_rows(statement: Statement) -> None:
 def test_what_is_not_known_is_empty_and_never_zero() -> None:
     (row,) = [each for each in table_of(rendered("csv", STATEMENT)) if each["project"] == "field-trial"]
     assert (row["location_kgco2e"], row["market_kgco2e"], row["cost"]) == ("", "", "")
-    assert row["unweighed_kwh"] == "1493.826"
+    assert (row["unweighed_kwh"], row["unpriced_kwh"]) == ("1493.826", "1493.826")
 
 
 def test_energy_that_was_handed_on_nets_to_zero_and_is_marked() -> None:
@@ -116,7 +127,7 @@ def test_nasty_labels_come_back_as_they_were() -> None:
 def test_any_label_is_one_cell_and_none_runs(labels: list[str]) -> None:
     lines = table_of(rendered("csv", labelled(labels)))
     assert [each["team"] for each in lines[:-1]] == [safe(label) for label in labels]
-    assert all(len(each) == 45 and None not in each for each in lines)
+    assert all(len(each) == 47 and None not in each for each in lines)
     assert not any(each["team"].startswith(tuple(DANGEROUS)) for each in lines)
 
 

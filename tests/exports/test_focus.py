@@ -101,7 +101,7 @@ def test_values_that_the_specification_lists() -> None:
     assert {each["ServiceCategory"] for each in LINES} == {"AI and Machine Learning"}
     assert {each["ChargeClass"] for each in LINES} == {"", "Correction"}
     assert {each["ConsumedUnit"] for each in LINES} == {each["PricingUnit"] for each in LINES} == {"kWh"}
-    assert {each["BillingCurrency"] for each in LINES} == {"EUR"}
+    assert {each["BillingCurrency"] for each in LINES if each["x_CostKnown"] != "none"} == {"EUR"}
 
 
 def test_energy_that_was_handed_on_is_an_adjustment_without_a_quantity() -> None:
@@ -114,7 +114,8 @@ def test_energy_that_was_handed_on_is_an_adjustment_without_a_quantity() -> None
 
 def test_the_pue_has_its_source() -> None:
     lines = table_of(rendered("focus", FULL))
-    assert {each["x_PueSource"] for each in lines if each["RegionId"] == "fra1"} == {"operator, 2026"}
+    usage = [each for each in lines if not each["ChargeClass"]]
+    assert {each["x_PueSource"] for each in usage if each["RegionId"] == "fra1"} == {"operator, 2026"}
     assert {each["x_PueSource"] for each in lines if each["RegionId"] == "nowhere"} == {"'=nobody"}
 
 
@@ -135,11 +136,30 @@ def test_nobody_is_billed_and_the_tariff_shows_as_effective_cost() -> None:
     assert sum(Decimal(each["EffectiveCost"]) for each in LINES if not each["ChargeClass"]) == Decimal("431691.05")
 
 
+def test_a_cost_that_is_not_known_is_no_money() -> None:
+    """The three columns may not be null; in no currency, no sum of euros has the line for nothing."""
+    (unknown,) = [each for each in LINES if json.loads(each["Tags"]).get("project") == "field-trial"]
+    assert (unknown["BillingCurrency"], unknown["x_CostKnown"], unknown["x_UnpricedKwh"]) == ("XXX", "none", "1493.826")
+    of_money = [each for each in LINES if each["BillingCurrency"] == "EUR"]
+    assert {each["x_CostKnown"] for each in of_money} == {"all"}
+    assert {each["EffectiveCost"] for each in LINES if each["BillingCurrency"] == "XXX"} == {"0.00"}
+    part = replace(STATEMENT.rows[0], amounts=replace(STATEMENT.rows[0].amounts, cost_hundredths=745, unpriced_wh=9))
+    (each,) = table_of(rendered("focus", replace(STATEMENT, rows=(part,), corrections=())))
+    assert (each["EffectiveCost"], each["BillingCurrency"]) == ("7.45", "EUR")
+    assert (each["x_CostKnown"], each["x_UnpricedKwh"]) == ("part", "0.009")
+
+
+def test_energy_that_is_in_no_sum_is_said() -> None:
+    assert {each["x_UnknownEnergy"] for each in table_of(rendered("focus", FULL))} == {
+        "market-based emissions: 1493.826 kWh; upstream emissions: 1493.826 kWh"
+    }
+
+
 def test_without_a_tariff_there_is_no_currency_and_no_cost() -> None:
     row = line(STATEMENT.rows[0].key, amounts(1_000, cost_hundredths_per_kwh=None))
     (each,) = table_of(rendered("focus", replace(EMPTY, rows=(row,), entity="")))
     assert (each["BillingCurrency"], each["EffectiveCost"], each["BillingAccountId"]) == ("XXX", "0.00", "unnamed")
-    assert each["BillingAccountName"] == ""
+    assert (each["BillingAccountName"], each["x_CostKnown"]) == ("", "none")
 
 
 def test_energies_add_up_to_the_statement() -> None:
@@ -165,6 +185,28 @@ def test_a_row_of_a_zone_names_the_factors_of_that_zone() -> None:
         ("DE", "2024", "AR5"),
         ("FR", "2025", "AR6"),
     ]
+
+
+OTHER_WAY = replace(STATEMENT.factors[0], basis="location_hourly", source="by the hour")
+
+
+@pytest.mark.parametrize(
+    ("site", "zone", "vintage", "gwp_set"), [("fra1", "DE", "2024", "AR5"), ("par1", "FR", "2025", "AR6")]
+)
+def test_a_row_names_the_factors_of_its_own_site_and_of_the_way_that_was_used(
+    site: str, zone: str, vintage: str, gwp_set: str
+) -> None:
+    lines = table_of(rendered("focus", replace(FULL, factors=(*FULL.factors, OTHER_WAY))))
+    own = [each for each in lines if each["RegionId"] == site and not each["ChargeClass"]]
+    assert {(each["x_GridZone"], each["x_FactorVintage"], each["x_GwpSet"]) for each in own} == {
+        (zone, vintage, gwp_set)
+    }
+    assert not any("by the hour" in each["x_FactorSource"] for each in lines)
+
+
+def test_a_correction_does_not_name_factors_of_another_month() -> None:
+    lines = [each for each in table_of(rendered("focus", FULL)) if each["ChargeClass"]]
+    assert {(each["x_FactorSource"], each["x_PueSource"]) for each in lines} == {("", "")}
 
 
 def test_no_cell_is_a_formula() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.exports.kit import rendered
-from tests.fakes.statements import CLOSED, EMPTY, FULL, STATEMENT
+from tests.fakes.statements import CLOSED, EMPTY, FULL, STATEMENT, added, amounts, line
 from tracker.core.statement import Statement
 from tracker.exports.table import digest
 
@@ -94,9 +95,9 @@ def test_numbers_are_the_statements(browser: Browser, tmp_path: Path) -> None:
         "2,399,778 kWh",
         "339.144 t CO2e",
         "373.478 t CO2e",
-        "12.9 %",
-        "99.1 %",
-        "98.2 %",
+        "13.0 %",
+        "99.12 %",
+        "98.22 %",
     ]
     assert "1,493.826 kWh had no factor" in page.locator("main").inner_text()
     assert digest(CLOSED) in page.locator("footer").inner_text()
@@ -115,6 +116,34 @@ def test_printed_columns_add_up(browser: Browser, tmp_path: Path, heading: str) 
     for column in summed:
         numbers = [round(1000 * float(line[column].replace(",", "") or 0)) for line in lines]
         assert sum(numbers[:-1]) == numbers[-1], titles[column]
+    page.close()
+
+
+def test_shares_are_rounded_and_add_up(browser: Browser, tmp_path: Path) -> None:
+    """Cut they would be 53.7, 32.5 and 13.6 %, which is 99.8 % under a total of 100.0 %."""
+    rows = tuple(
+        line(("", team, "", "", "par1", "gpu"), amounts(wh, pue_permille=1000, idle_wh=idle_wh))
+        for team, wh, idle_wh in (("a", 53_751, 217_994 * 53_751 // 1_000_000), ("b", 32_563, 0), ("c", 13_686, 0))
+    )
+    total = replace(STATEMENT.total, amounts=added(each.amounts for each in rows))
+    page, _ = opened(browser, tmp_path, replace(EMPTY, rows=rows, total=total))
+    section = page.locator("section", has=page.get_by_role("heading", name="By team"))
+    lines = [row.locator("th, td").all_inner_texts() for row in section.locator("tbody tr").all()]
+    assert [(each[0], each[2]) for each in lines] == [
+        ("a", "53.7 %"),
+        ("b", "32.6 %"),
+        ("c", "13.7 %"),
+        ("Total", "100.0 %"),
+    ]
+    assert lines[0][4] == "21.8 %"
+    page.close()
+
+
+def test_what_has_no_price_and_no_factor_is_said(browser: Browser, tmp_path: Path) -> None:
+    page, _ = opened(browser, tmp_path, FULL)
+    said = page.locator("#quality dl").inner_text()
+    for text in ("Energy without a price", "1,493.826 kWh, in no cost", "Not in: market-based emissions"):
+        assert text in said
     page.close()
 
 
@@ -152,7 +181,7 @@ def test_every_part_that_finance_asks_for_is_there(browser: Browser, tmp_path: P
     text = page.locator("main").inner_text()
     for said in (
         "1.210 (assumed)",
-        "In no market sum",
+        "Not in: market-based emissions",
         "Licence: Licence Ouverte 2.0",
         "2026-10-03T04:00Z +3 h",
         "-1,234.567",

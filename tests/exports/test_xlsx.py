@@ -143,6 +143,25 @@ def test_the_summary_states_tonnes_that_add_up() -> None:
     assert lines[start][2:4] == ["location_tco2e", "market_tco2e"]
 
 
+def test_the_summary_says_what_is_in_no_sum() -> None:
+    notes = [line[0] for line in values(workbook_of(rendered("xlsx", FULL))["Summary"])[1:3]]
+    assert notes == [
+        (
+            "closed, version 1; 99.12 % of device time covered; 98.22 % measured; "
+            "1493.826 kWh had no factor and are not in the emissions; 1493.826 kWh had no price and are not in the cost"
+        ),
+        "Energy that is not in market-based emissions: 1493.826 kWh; upstream emissions: 1493.826 kWh",
+    ]
+
+
+def test_the_method_says_nothing_twice() -> None:
+    """A factor that weighs on two bases is one line."""
+    factors = (replace(STATEMENT.factors[0], basis="location_hourly"), *STATEMENT.factors)
+    sheet = workbook_of(rendered("xlsx", replace(STATEMENT, factors=factors)))["Method"]
+    labels = [line[0] for line in values(sheet) if line[0]]
+    assert len(labels) == len(set(labels)) == 1 + len(STATEMENT.method) + 1 + len(STATEMENT.factors)
+
+
 def test_the_summary_has_four_charts_with_titles() -> None:
     archive = zipfile.ZipFile(io.BytesIO(rendered("xlsx", STATEMENT)))
     charts = [archive.read(name).decode() for name in archive.namelist() if name.startswith("xl/charts/chart")]

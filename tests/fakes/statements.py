@@ -68,7 +68,7 @@ def added(amounts: Iterable[Amounts]) -> Amounts:
     listed = list(amounts)
     for name in (each.name for each in fields(Amounts)):
         known = [value for each in listed if (value := getattr(each, name)) is not None]
-        sums[name] = sum(known) if known or name in {"energy_it_wh", "unweighed_wh"} else None
+        sums[name] = sum(known) if known or name in {"energy_it_wh", "unweighed_wh", "unpriced_wh"} else None
     zero = dict.fromkeys((each.name for each in fields(Amounts)[:6]), 0)
     return Amounts(**{**sums, **{name: value for name, value in zero.items() if sums[name] is None}})  # type: ignore[arg-type]  # names are the fields
 
@@ -108,6 +108,7 @@ def amounts(
         embodied_g=device_mh * 4 // 1000,
         unweighed_wh=facility_wh if g_per_kwh is None else 0,
         cost_hundredths=None if cost_hundredths_per_kwh is None else facility_wh * cost_hundredths_per_kwh // 1000,
+        unpriced_wh=facility_wh if cost_hundredths_per_kwh is None else 0,
     )
 
 
@@ -259,9 +260,9 @@ COVERAGE = (
 )
 
 SITES = (
-    SiteUse("fra1", "DE", False, "colo", 1350, "operator, 2026", False, 745, 500_512_337),
+    SiteUse("fra1", "DE", False, "colo", 1350, "operator, 2026", False, 745, 500_512_337, "DEU"),
     SiteUse("nowhere", "", True, "owned", 1210, "=nobody", True, 20, 1_234_567),
-    SiteUse("par1", "FR", False, "owned", 1210, "meter, 2026-Q3", False, 745, 1_309_580_496),
+    SiteUse("par1", "FR", False, "owned", 1210, "meter, 2026-Q3", False, 745, 1_309_580_496, "FRA"),
 )
 
 METHOD = (
@@ -376,7 +377,7 @@ def _handed_on() -> Statement:
         (("CC-1042", "nlp", "search", "inference", "par1", "gpu"), half),
     ]
     rows = [replace(line(key, of), row_id=row_id((*key, "allocation")), kind="allocation") for key, of in moved]
-    unknown_wh = tuple((basis, 1_493_826) for basis in ("location", "market", "upstream"))
+    unknown_wh = tuple((basis, 1_493_826) for basis in ("annual", "market", "upstream"))
     return replace(CLOSED, rows=(*CLOSED.rows, *rows), sites=SITES, unknown_wh=unknown_wh)
 
 

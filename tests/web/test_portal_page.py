@@ -140,7 +140,7 @@ def test_the_chart_of_small_zero_and_absent_figures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ppm", "said"), [(None, "not known"), (0, "0.0\u00a0%"), (999_999, "99.9\u00a0%"), (1_000_000, "100.0\u00a0%")]
+    ("ppm", "said"), [(None, "not known"), (0, "0.00\u00a0%"), (999_999, "99.99\u00a0%"), (1_000_000, "100.00\u00a0%")]
 )
 def test_coverage_is_never_rounded_up(ppm: int | None, said: str) -> None:
     assert words.percent(ppm) == said

@@ -194,7 +194,7 @@ class Coverage:
                 if site in {None, part.site} and component in {None, part.component}:
                     covered_ms += part.covered_ms
                     expected_ms += self._due_ms(each, part)
-        return None if expected_ms <= 0 else min(PPM, round(covered_ms * PPM / expected_ms))
+        return None if expected_ms <= 0 else min(PPM, covered_ms * PPM // expected_ms)
 
     def _line(self, each: Expected) -> CoverageLine:
         parts = self._parts.get(each.hostname, [])
@@ -210,7 +210,7 @@ class Coverage:
             hostname=each.hostname,
             expected_h=self._hours(each),
             present_h=len(there),
-            covered_ppm=min(PPM, round(covered_ms * PPM / due_ms)) if due_ms else (0 if self._hours(each) else None),
+            covered_ppm=min(PPM, covered_ms * PPM // due_ms) if due_ms else (0 if self._hours(each) else None),
             gaps_s=gaps_s,
             missing=missing_ranges(range(each.start_s, each.end_s, HOUR_S), there),
         )

@@ -46,7 +46,7 @@ def print_columns(sums: Sequence[Sums], method: str, total: Amounts | None = Non
     """Round every column. ``method``: annual or hourly, which of the two is ``location_g``. ``total``: printed already,
     for days beside rows; None: the exact sums, rounded."""
     column = _Columns(sums, total)
-    columns = {**_energies(column, [getattr(each, method) is None for each in sums], method), **_emissions(column)}
+    columns = {**_energies(column, method), **_emissions(column)}
     columns["location_g"] = columns[f"location_{method}_g"]
     names = [field.name for field in fields(Amounts)]
     rows = zip(*(columns[name][1] for name in names), strict=True)
@@ -60,29 +60,26 @@ def print_columns(sums: Sequence[Sums], method: str, total: Amounts | None = Non
 Column = tuple[Any, list[Any]]
 
 
-def _energies(column: _Columns, nothing_known: Sequence[bool], method: str) -> dict[str, Column]:
+def _energies(column: _Columns, method: str) -> dict[str, Column]:
     """IT energy is printed as the sum of what it is printed to be made of, and facility energy as IT energy with the
     overhead: so rows foot across, and what there is nothing of is 0 in rows and in days alike, under the same totals.
-    ``idle_wh`` and ``unweighed_wh`` cut across them, and are bounded by them."""
+    What is idle, unweighed and unpriced cuts across them, and is bounded by them."""
     (measured_wh, simulated_wh, modelled_wh), overhead_wh = column.parts()
     measured = column.whole("measured_uj", WH, measured_wh)
     simulated = column.whole("simulated_uj", WH, simulated_wh)
     modelled = column.whole("modelled_uj", WH, modelled_wh)
     it = _plus(_plus(measured, simulated), modelled)
     facility = _plus(it, column.whole("overhead_nj", FACILITY_WH, overhead_wh))
-    none = [0] * len(nothing_known)
-    least = [wh if unknown else 0 for wh, unknown in zip(facility[1], nothing_known, strict=True)]
-    idle_wh, unweighed_wh = column.printed("idle_wh"), column.printed("unweighed_wh")
+    none = [0] * len(it[1])
     return {
         "energy_it_wh": it,
         "energy_facility_wh": facility,
         "measured_wh": measured,
         "simulated_wh": simulated,
-        "idle_wh": column.whole("idle_uj", WH, idle_wh, at_least=none, at_most=it[1]),
+        "idle_wh": column.whole("idle_uj", WH, column.printed("idle_wh"), at_least=none, at_most=it[1]),
         "device_mh": column.whole("held_ms", DEVICE_MH, column.printed("device_mh")),
-        "unweighed_wh": column.whole(
-            f"{method}_unknown_nj", FACILITY_WH, unweighed_wh, at_least=least, at_most=facility[1]
-        ),
+        "unweighed_wh": column.missing("unweighed_wh", method, facility[1]),
+        "unpriced_wh": column.missing("unpriced_wh", "cost", facility[1]),
     }
 
 
@@ -134,6 +131,12 @@ class _Columns:
         """A column that is always known."""
         exact = [getattr(each, of) for each in self._sums]
         return foot(exact, denominator, total=total, at_least=at_least, at_most=at_most)
+
+    def missing(self, name: str, basis: str, facility_wh: Sequence[int]) -> Column:
+        """Energy that is in none of a basis' known sums; all of a row of which nothing is known."""
+        rows = zip(self._sums, facility_wh, strict=True)
+        least = [wh if getattr(each, basis) is None else 0 for each, wh in rows]
+        return self.whole(f"{basis}_unknown_nj", FACILITY_WH, self.printed(name), at_least=least, at_most=facility_wh)
 
     def known(self, name: str, of: str, denominator: int) -> Column:
         """A column that may be unknown, in a row or altogether."""

@@ -22,6 +22,7 @@ from tracker.cli.ship_node import Wanted, books_of, ship_node
 from tracker.config import Config
 from tracker.core.closing import checked_month
 from tracker.core.errors import UsageError, WattledgerError
+from tracker.core.percent import cut
 from tracker.core.statement import Statement
 from tracker.core.words import counted
 from tracker.finance.exporting import Document, Exported, View, export, formats_of
@@ -178,7 +179,7 @@ def _summary(done: Exported, now_s: int) -> Iterator[str]:
 
 def _certainty(statement: Statement) -> str:
     total, ratios = statement.total.amounts, statement.total.ratios
-    covered = "not known" if ratios.coverage_ppm is None else f"{ratios.coverage_ppm / 10_000:.2f} %"
+    covered = "not known" if ratios.coverage_ppm is None else cut(ratios.coverage_ppm)
     parts = [f"measured {thousandths(total.measured_wh)} kWh", f"modelled {thousandths(total.modelled_wh)} kWh"]
     if total.simulated_wh:
         parts.append(f"simulated {thousandths(total.simulated_wh)} kWh")
@@ -190,6 +191,8 @@ def _warnings(statement: Statement) -> Iterator[str]:
     total = statement.total.amounts
     if total.unweighed_wh:
         yield f"{thousandths(total.unweighed_wh)} kWh have no factor and are in no emissions."
+    if total.unpriced_wh and total.cost_hundredths is not None:
+        yield f"{thousandths(total.unpriced_wh)} kWh have no price and are in no cost."
     nowhere = sorted({use.site or "(no site)" for use in statement.sites if use.zone_assumed})
     if nowhere:
         yield f"Nobody set the grid zone of {', '.join(nowhere)}: the world's average is assumed."

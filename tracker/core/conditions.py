@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tracker.core.factors import GENERIC
+from tracker.core.percent import cut
 from tracker.core.statement import Check, Statement
 
 PPM = 1_000_000
@@ -103,7 +104,7 @@ def _over(statement: Statement) -> Check:
 
 def _coverage(statement: Statement, limits: Limits) -> Check:
     covered = statement.total.ratios.coverage_ppm
-    wanted = _percent(limits.coverage_ppm)
+    wanted = cut(limits.coverage_ppm)
     remedy = (
         "Ship what is missing (the sheet Coverage lists the hours), "
         "or lower books.coverage_threshold for good if that is your policy."
@@ -112,9 +113,9 @@ def _coverage(statement: Statement, limits: Limits) -> Check:
         text = "There is no device of which time was expected: nothing was measured."
         return Check("coverage", passed=False, message=text, remedy=remedy)
     if covered < limits.coverage_ppm:
-        text = f"{_percent(covered)} of the expected device time is covered, {wanted} are asked for."
+        text = f"{cut(covered)} of the expected device time is covered, {wanted} are asked for."
         return Check("coverage", passed=False, message=text, remedy=remedy)
-    return Check("coverage", passed=True, message=f"{_percent(covered)} of the expected device time is covered.")
+    return Check("coverage", passed=True, message=f"{cut(covered)} of the expected device time is covered.")
 
 
 def _unweighed(statement: Statement) -> Check:
@@ -132,11 +133,11 @@ def _tier(statement: Statement, limits: Limits) -> Check:
     generic_wh = sum(each.energy_wh for each in used if each.tier >= GENERIC)
     total_wh = statement.total.amounts.energy_facility_wh
     ppm = generic_wh * PPM // total_wh if total_wh else 0
-    text = f"{_percent(ppm)} of the energy is weighed by generic factors (tier {GENERIC} and worse)"
+    text = f"{cut(ppm)} of the energy is weighed by generic factors (tier {GENERIC} and worse)"
     if ppm <= limits.tier5_ppm:
         return Check("tier", passed=True, message=f"{text}.")
     zones = _names(sorted({each.zone for each in used if each.tier >= GENERIC}))
-    text = f"{text}: {zones}; {_percent(limits.tier5_ppm)} are allowed."
+    text = f"{text}: {zones}; {cut(limits.tier5_ppm)} are allowed."
     return Check("tier", passed=False, message=text, remedy=_into_books(statement))
 
 
@@ -186,11 +187,6 @@ def _unless(name: str, found: Sequence[str], good: str, bad: str, remedy: str) -
 def _names(found: Sequence[str]) -> str:
     shown = ", ".join(found[:_LISTED])
     return shown if len(found) <= _LISTED else f"{shown} and {len(found) - _LISTED} more"
-
-
-def _percent(ppm: int) -> str:
-    """Cut, not rounded: 94.99 % is not 95 %."""
-    return f"{ppm // 10_000}.{ppm % 10_000 // 100:02} %"
 
 
 def _kwh(wh: int) -> str:

@@ -62,8 +62,8 @@ class Amounts:
     """The additive columns. None: not known (no factor, no tariff, no figure), never 0.
 
     energy_overhead = energy_facility - energy_it; modelled + simulated = energy_it - measured. ``unweighed_wh``:
-    facility energy for which there was no location factor; it is not in ``location_g``. ``embodied_g`` is amortised
-    and never added to scope 2.
+    facility energy for which there was no location factor; it is not in ``location_g``. ``unpriced_wh``: for which
+    there was no tariff; it is not in the cost. ``embodied_g`` is amortised and never added to scope 2.
     """
 
     energy_it_wh: int
@@ -80,6 +80,7 @@ class Amounts:
     embodied_g: int | None
     unweighed_wh: int = 0
     cost_hundredths: int | None = None
+    unpriced_wh: int = 0
 
     @property
     def energy_overhead_wh(self) -> int:
@@ -160,7 +161,7 @@ class FactorUse:
 @dataclass(frozen=True, slots=True)
 class SiteUse:
     """A place with what was assumed of it, for the time in which one PUE held. ``pue_assumed``, ``zone_assumed``:
-    nobody stated it."""
+    nobody stated it. ``country``: of the zone, by its alpha-3 code; "" for the world."""
 
     site: str
     zone: str
@@ -171,6 +172,7 @@ class SiteUse:
     pue_assumed: bool
     hours: int
     energy_it_wh: int
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """CodeCarbon's ``emissions.csv``, so that what reads one reads a statement: one line for each row and correction.
 
 The header is that of CodeCarbon 3.3 (``EmissionsData``). As there, energies are kWh with the PUE in them, emissions are
-kg, powers are watts and durations seconds; here powers are means over the month. What a statement does not know (the
-cloud's name, processors, water) is empty. ``run_id`` is the row, ``experiment_id`` the statement and its hash.
+kg, powers are watts and durations seconds, and countries have alpha-3 codes; here powers are means over the month. What
+a statement does not know (the cloud's name, processors, water) is empty. ``run_id`` is the row, ``experiment_id`` the
+statement and its hash.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from tracker.exports.columns import fixed
 from tracker.exports.csv_text import safe
 from tracker.exports.head import utc
 from tracker.exports.table import digest
+from tracker.exports.where import Places, Where
 
 # fmt: off
 # (words in lines, not one a line)
@@ -28,6 +30,7 @@ HEADER = (
 # fmt: on
 #: Our component -> the stem of its columns there.
 _STEMS = {"cpu": "cpu", "gpu": "gpu", "dram": "ram"}
+_ALPHA_2 = 2  # letters of a zone that is a country
 _WH_S_TO_MW = 3_600_000  # Wh over seconds, in mW
 
 
@@ -40,19 +43,21 @@ def lines(statement: Statement) -> Iterator[list[str]]:
         "tracking_mode": "machine",
         "codecarbon_version": safe(f"wattledger {statement.software}"),
     }
+    places = Places(statement)
     for line in (*statement.rows, *(each.line for each in statement.corrections)):
         key = dict(zip(statement.group_by, line.key, strict=True))
-        cells = same | _place(key, line) | _numbers(line, key.get("component", ""), duration_s)
+        cells = same | _place(key, line, places.of(key)) | _numbers(line, key.get("component", ""), duration_s)
         yield [cells.get(name, "") for name in HEADER]
 
 
-def _place(key: dict[str, str], line: Line) -> dict[str, str]:
-    zone = key.get("grid_zone", "")
-    country = zone.split("-")[0]
+def _place(key: dict[str, str], line: Line, where: Where) -> dict[str, str]:
+    """Of a row in more than one country none is named. The region is what is below the country, else the site."""
+    (zone, country) = (each[0] if len(each) == 1 else "" for each in (where.zones, where.countries))
+    is_region = len(zone) != _ALPHA_2
     return {
         "project_name": safe(key.get("project", "")),
         "run_id": line.row_id,
-        "region": safe(zone if zone != country else key.get("site", "")),
+        "region": safe(zone if zone and is_region else key.get("site", "")),
         "gpu_model": safe(key.get("device_model", "")) if key.get("component") == "gpu" else "",
         "country_iso_code": safe(country),
         "on_cloud": "Y" if key.get("control") == "cloud" or (line.scope, line.category) == ("3", "1") else "N",

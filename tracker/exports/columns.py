@@ -20,6 +20,7 @@ ADDITIVE: dict[str, tuple[str, int]] = {
     "simulated_kwh": ("simulated_wh", 3),
     "idle_kwh": ("idle_wh", 3),
     "unweighed_kwh": ("unweighed_wh", 3),
+    "unpriced_kwh": ("unpriced_wh", 3),
     "device_hours": ("device_mh", 3),
     "location_kgco2e": ("location_g", 3),
     "location_annual_kgco2e": ("location_annual_g", 3),

@@ -2,8 +2,9 @@
 
 ``row_kind`` tells them apart: the lines with ``row`` sum to the one with ``total`` in every additive column. Each line
 names its statement and carries the hash of its content (``row_sha256``); the total's line has that of the whole too
-(``statement_sha256``), under which method, factors and coverage stand in the JSON export. An empty number is not known;
-it is not 0.
+(``statement_sha256``), under which method, factors and coverage stand in the JSON export. An empty number is not
+known; it is not 0. How much energy is in no sum stands in ``unweighed_kwh`` and ``unpriced_kwh`` of each row, and for
+the other sums of the whole statement in ``unknown_energy``.
 """
 
 from __future__ import annotations

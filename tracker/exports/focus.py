@@ -2,8 +2,11 @@
 
 FOCUS has no column for carbon; the specification's own way for what it does not know are columns that begin with
 ``x_``, after the others. Nobody is invoiced for these lines, so ``BilledCost`` is 0; the cost by the configured tariff,
-if there is one, stands in ``EffectiveCost``, ``ListCost`` and ``ContractedCost``. Without a tariff they are 0 and the
-currency is XXX, which ISO 4217 has for "none". Empty is null.
+if there is one, stands in ``EffectiveCost``, ``ListCost`` and ``ContractedCost``. Empty is null.
+
+Those three may not be null. A line of which no cost is known is therefore in no currency (XXX, which ISO 4217 has for
+"none"), so that no sum of a currency has it for nothing, and ``x_CostKnown`` is "none". Where only a part of a line's
+energy has a price it is "part", and ``x_UnpricedKwh`` is the rest.
 
 ``MANDATORY`` and ``CONDITIONAL`` are column ids of the specification (https://focus.finops.org, version 1.2);
 conditional ones are those whose condition holds here.
@@ -12,7 +15,7 @@ conditional ones are those whose condition holds here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -21,6 +24,8 @@ from tracker.exports import table
 from tracker.exports.columns import fixed
 from tracker.exports.csv_text import safe
 from tracker.exports.head import utc
+from tracker.exports.summary import unknown_text
+from tracker.exports.where import Places
 
 # fmt: off
 # (words in lines, not one a line)
@@ -38,18 +43,20 @@ CONDITIONAL = (
 #: emits is in scope 3.
 _AMOUNTS = {
     "x_EnergyItKwh": "energy_it_wh", "x_EnergyFacilityKwh": "energy_facility_wh", "x_MeasuredKwh": "measured_wh",
-    "x_IdleKwh": "idle_wh", "x_UnweighedKwh": "unweighed_wh", "x_DeviceHours": "device_mh",
+    "x_IdleKwh": "idle_wh", "x_UnweighedKwh": "unweighed_wh", "x_UnpricedKwh": "unpriced_wh",
+    "x_DeviceHours": "device_mh",
     "x_LocationKgCO2e": "location_g", "x_MarketKgCO2e": "market_g",
     "x_Scope3Cat3KgCO2e": "upstream_g", "x_EmbodiedAmortisedKgCO2e": "embodied_g",
 }
 CUSTOM = (
-    *_AMOUNTS, "x_Pue", "x_PueSource", "x_Scope", "x_Scope3Category", "x_GridZone", "x_FactorAvgKgPerKwh",
-    "x_FactorSource", "x_FactorVintage", "x_FactorType", "x_GwpSet", "x_CoverageRatio", "x_EstimatedRatio",
-    "x_RestatesPeriod", "x_CorrectionReason", "x_MethodVersion", "x_StatementId", "x_StatementVersion",
-    "x_StatementSha256", "x_RowId", "x_RowHash",
+    *_AMOUNTS, "x_CostKnown", "x_UnknownEnergy", "x_Pue", "x_PueSource", "x_Scope", "x_Scope3Category", "x_GridZone",
+    "x_FactorAvgKgPerKwh", "x_FactorSource", "x_FactorVintage", "x_FactorType", "x_GwpSet", "x_CoverageRatio",
+    "x_EstimatedRatio", "x_RestatesPeriod", "x_CorrectionReason", "x_MethodVersion", "x_StatementId",
+    "x_StatementVersion", "x_StatementSha256", "x_RowId", "x_RowHash",
 )
 # fmt: on
 HEADER = (*sorted((*MANDATORY, *CONDITIONAL)), *CUSTOM)
+_NO_CURRENCY = "XXX"
 #: Idle energy handed on: no use of its own, so without a quantity that somebody might sum.
 _ALLOCATION = {
     "ChargeCategory": "Adjustment",
@@ -63,20 +70,19 @@ _RESOURCES = {"workload": "Workload", "job": "Job", "run": "Run", "name": "Workl
 def lines(statement: Statement) -> Iterator[list[str]]:
     """Cells for ``HEADER``, safe for spreadsheets; empty is null."""
     same = _same(statement)
-    by_zone: dict[str, dict[str, str]] = {}
+    places, factors = Places(statement), _Factors(statement)
     sources = _pue_sources(statement)
     for row in table.rows(statement, (table.ROW, table.CORRECTION)):
         key = dict(zip(statement.group_by, row.line.key, strict=True))
-        zone = key.get("grid_zone", "")
-        if zone not in by_zone:
-            by_zone[zone] = _factors(statement.factors, zone)
-        cells = same | by_zone[zone] | _key(key) | _amounts(row.line)
+        zones = places.of(key).zones
+        cells = same | _key(key, zones) | _amounts(row.line, same["BillingCurrency"])
         cells |= {"x_RowId": row.line.row_id, "x_RowHash": row.sha256}
-        cells["x_PueSource"] = sources.get(key.get("site", ""), "")
         if row.line.kind == "allocation":
             cells |= _ALLOCATION
-        if row.restates:
+        if row.restates:  # by the factors and the PUE of that month, which are not in this statement
             cells |= _correction(statement.period.timezone, row.restates, row.reason)
+        else:
+            cells |= factors.of(zones) | {"x_PueSource": sources.get(key.get("site", ""), "")}
         yield [cells.get(name, "") for name in HEADER]
 
 
@@ -87,7 +93,7 @@ def _same(statement: Statement) -> dict[str, str]:
         "BilledCost": "0.00",
         "BillingAccountId": entity,
         "BillingAccountName": safe(statement.entity),
-        "BillingCurrency": safe(statement.currency) or "XXX",
+        "BillingCurrency": safe(statement.currency) or _NO_CURRENCY,
         "BillingPeriodStart": start,
         "BillingPeriodEnd": end,
         "ChargePeriodStart": start,
@@ -101,6 +107,7 @@ def _same(statement: Statement) -> dict[str, str]:
         "ServiceName": "AI compute electricity",
         "ConsumedUnit": "kWh",
         "PricingUnit": "kWh",
+        "x_UnknownEnergy": safe(unknown_text(statement)),
         "x_MethodVersion": safe(f"wattledger {statement.software}, {statement.location_method} location factors"),
         "x_StatementId": safe(statement.statement_id),
         "x_StatementVersion": str(statement.version),
@@ -108,7 +115,7 @@ def _same(statement: Statement) -> dict[str, str]:
     }
 
 
-def _key(key: dict[str, str]) -> dict[str, str]:
+def _key(key: dict[str, str], zones: Sequence[str]) -> dict[str, str]:
     """``Tags`` has the row's whole key; the places that FOCUS has for parts of it are filled from it."""
     team, centre, site = key.get("team", ""), key.get("cost_centre", ""), key.get("site", "")
     tags = {name: value for name, value in key.items() if value}
@@ -118,7 +125,7 @@ def _key(key: dict[str, str]) -> dict[str, str]:
         "RegionId": safe(site),
         "RegionName": safe(site),
         "Tags": json.dumps(tags, ensure_ascii=False, separators=(",", ":")),
-        "x_GridZone": safe(key.get("grid_zone", "")),
+        "x_GridZone": safe("; ".join(zones)),
     }
     found = next(((name, kind) for name, kind in _RESOURCES.items() if key.get(name)), None)
     if found:
@@ -127,14 +134,17 @@ def _key(key: dict[str, str]) -> dict[str, str]:
     return cells
 
 
-def _amounts(line: Line) -> dict[str, str]:
+def _amounts(line: Line, currency: str) -> dict[str, str]:
     amounts, ratios = line.amounts, line.ratios
+    is_known = amounts.cost_hundredths is not None
     cost = fixed(amounts.cost_hundredths or 0, 2)
     quantity = fixed(amounts.energy_facility_wh, 3)
     cells = dict.fromkeys(("ContractedCost", "EffectiveCost", "ListCost"), cost)
     cells |= dict.fromkeys(("ConsumedQuantity", "PricingQuantity"), quantity)
     cells |= {name: _known(getattr(amounts, of), 3) for name, of in _AMOUNTS.items()}
     return cells | {
+        "BillingCurrency": currency if is_known else _NO_CURRENCY,
+        "x_CostKnown": ("part" if amounts.unpriced_wh else "all") if is_known else "none",
         "x_Pue": _pue(amounts),
         "x_Scope": line.scope,
         "x_Scope3Category": line.category,
@@ -177,10 +187,21 @@ def _pue_sources(statement: Statement) -> dict[str, str]:
     return {site: safe("; ".join(sorted(names - {""}))) for site, names in found.items()}
 
 
-def _factors(factors: Iterable[FactorUse], zone: str) -> dict[str, str]:
-    """Of the location-based factors of the zone; of all where rows are not told apart by zone."""
-    used = [each for each in factors if each.basis.startswith("location") and zone in {"", each.zone}]
+class _Factors:
+    """Those that made the location-based figure of a statement, by zone. Each set of zones is put together once."""
 
+    def __init__(self, statement: Statement) -> None:
+        basis = f"location_{statement.location_method}"
+        self._used = [each for each in statement.factors if each.basis == basis]
+        self._by_zones: dict[tuple[str, ...], dict[str, str]] = {}
+
+    def of(self, zones: tuple[str, ...]) -> dict[str, str]:
+        if zones not in self._by_zones:
+            self._by_zones[zones] = _named([each for each in self._used if each.zone in zones])
+        return self._by_zones[zones]
+
+
+def _named(used: Sequence[FactorUse]) -> dict[str, str]:
     def all_of(values: Iterable[str]) -> str:
         return safe("; ".join(sorted({*values} - {""})))
 

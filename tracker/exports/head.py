@@ -92,6 +92,7 @@ def sites(statement: Statement) -> list[dict[str, Any]]:
             "pue_assumed": each.pue_assumed,
             "hours": each.hours,
             "energy_it_kwh": _number(each.energy_it_wh, _WH_PLACES),
+            "country": each.country,
         }
         for each in statement.sites
     ]

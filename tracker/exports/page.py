@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tracker.core import percent
 from tracker.core.statement import Amounts, Correction, CoverageLine, Statement
 from tracker.exports import charts, summary, table
 from tracker.exports.columns import fixed
 from tracker.exports.facts import facts
 from tracker.exports.head import utc
+from tracker.exports.summary import NOT_KNOWN
 
 # fmt: off
 # (words in lines, not one a line; strftime would ask the locale)
@@ -86,15 +88,22 @@ def _css_name(statement: Statement) -> str:
     return f"wattledger {''.join(kept)}"
 
 
-def _percent(ppm: int | None) -> str:
-    """One decimal, cut and not rounded: 99.96 % covered is not 100 %."""
-    return "not known" if ppm is None else f"{fixed(ppm // 1000, 1)} %"
+def _covered(ppm: int | None) -> str:
+    return NOT_KNOWN if ppm is None else percent.cut(ppm)
+
+
+def _share(part: int, whole: int) -> str:
+    return percent.nearest(part, whole) or NOT_KNOWN
+
+
+def _share_of_ppm(ppm: int | None) -> str:
+    return NOT_KNOWN if ppm is None else _share(ppm, summary.PPM)
 
 
 def _thousands(value: int | None, places: int = 0) -> str:
     """With commas; ``places``: of the last printed digits."""
     if value is None:
-        return "not known"
+        return NOT_KNOWN
     if not places:
         return f"{value:,}"
     whole, _, rest = fixed(abs(value), places).partition(".")
@@ -115,9 +124,9 @@ def _figures(statement: Statement) -> list[tuple[str, str, str]]:
         ("Energy with overhead", _thousands(energy), "kWh"),
         ("Location-based", _thousands(location, 3), "t CO2e"),
         ("Market-based", _thousands(market, 3), "t CO2e"),
-        ("Idle share of IT energy", _percent(summary.ppm(whole.idle_wh, whole.energy_it_wh)), ""),
-        ("Coverage", _percent(statement.total.ratios.coverage_ppm), ""),
-        ("Measured", _percent(summary.ppm(whole.measured_wh, whole.energy_it_wh)), ""),
+        ("Idle share of IT energy", _share(whole.idle_wh, whole.energy_it_wh), ""),
+        ("Coverage", _covered(statement.total.ratios.coverage_ppm), ""),
+        ("Measured", _covered(summary.cut_ppm(whole.measured_wh, whole.energy_it_wh)), ""),
     ]
 
 
@@ -141,6 +150,10 @@ def _teams(statement: Statement) -> Iterator[TeamLine]:
     energy = summary.footed([part.amounts.energy_facility_wh for part in parts], whole.energy_facility_wh)
     location = summary.footed([part.amounts.location_g for part in parts], whole.location_g)
     market = summary.footed([part.amounts.market_g for part in parts], whole.market_g)
+    shares = [
+        *summary.shares([part.amounts.energy_facility_wh for part in parts], whole.energy_facility_wh),
+        _share(whole.energy_facility_wh, whole.energy_facility_wh),
+    ]
     widest_wh = max((part.amounts.energy_it_wh for part in parts), default=0)
     widest_g = max((max(p.amounts.location_g or 0, p.amounts.market_g or 0) for p in parts), default=0)
     for at, part in enumerate([*parts, summary.Part("Total", whole)]):
@@ -148,8 +161,8 @@ def _teams(statement: Statement) -> Iterator[TeamLine]:
         yield TeamLine(
             name=part.name,
             energy=_thousands(energy[0] if is_total else energy[1][at]),
-            share=_percent(summary.ppm(of.energy_facility_wh, whole.energy_facility_wh)),
-            idle=_percent(summary.ppm(of.idle_wh, of.energy_it_wh)),
+            share=shares[at],
+            idle=_share(of.idle_wh, of.energy_it_wh),
             location=_thousands(location[0] if is_total else location[1][at], 3),
             market=_thousands(market[0] if is_total else market[1][at], 3),
             busy_permille=_permille(of.energy_it_wh - of.idle_wh, widest_wh),
@@ -184,18 +197,19 @@ def _quality(statement: Statement) -> list[tuple[str, str]]:
     nodes = statement.coverage
     present, expected = sum(each.present_h for each in nodes), sum(each.expected_h for each in nodes)
     return [
-        ("Device time covered", _percent(ratios.coverage_ppm)),
-        ("Node-hours present", f"{present:,} of {expected:,} ({len(nodes)} nodes)" if nodes else "not known"),
+        ("Device time covered", _covered(ratios.coverage_ppm)),
+        ("Node-hours present", f"{present:,} of {expected:,} ({len(nodes)} nodes)" if nodes else NOT_KNOWN),
         ("Measured", f"{_kwh(whole.measured_wh)} kWh"),
         ("Modelled", f"{_kwh(whole.modelled_wh)} kWh"),
         ("Simulated", f"{_kwh(whole.simulated_wh)} kWh"),
         ("Energy without a factor", f"{_kwh(whole.unweighed_wh)} kWh, in no emissions"),
-        ("Energy with an estimated factor", _percent(ratios.estimated_factor_ppm)),
         *(
-            (f"In no {basis.replace('_', ' ')} sum", f"{_kwh(energy_wh)} kWh")
-            for basis, energy_wh in statement.unknown_wh
-            if energy_wh
+            [("Energy without a price", f"{_kwh(whole.unpriced_wh)} kWh, in no cost")]
+            if summary.is_priced(statement)
+            else []
         ),
+        ("Energy with an estimated factor", _share_of_ppm(ratios.estimated_factor_ppm)),
+        *((f"Not in: {name}", f"{_kwh(energy_wh)} kWh") for name, energy_wh in summary.unknown(statement)),
     ]
 
 

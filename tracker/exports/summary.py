@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tracker.core import percent
 from tracker.core.footing import foot, half_even
 from tracker.core.statement import Amounts, Statement
-from tracker.exports.columns import added
+from tracker.exports.columns import added, fixed
 
 NOT_DECLARED = "(not declared)"
-THOUSAND = 1000
+NOT_KNOWN = "not known"
+THOUSAND, PPM = 1000, 1_000_000
 TREND_MONTHS = 12
 
 
@@ -89,6 +91,47 @@ def footed(values: Sequence[int | None], whole: int | None) -> tuple[int | None,
     return printed_total, [None if value is None else next(rest) for value in values]
 
 
+def shares(parts: Sequence[int], whole: int) -> list[str]:
+    """Of a whole that they add up to, in per cent that add up to 100.0 %."""
+    if whole <= 0 or sum(parts) != whole:
+        return [percent.nearest(part, whole) or NOT_KNOWN for part in parts]
+    return [percent.tenths(each) for each in foot([part * THOUSAND for part in parts], whole)[1]]
+
+
 def ppm(part: int, whole: int) -> int | None:
-    """None: nothing to divide by."""
-    return (2_000_000 * part + whole) // (2 * whole) if whole > 0 else None
+    """Rounded half to even. None: nothing to divide by."""
+    return half_even(part * PPM, whole) if whole > 0 else None
+
+
+def cut_ppm(part: int, whole: int) -> int | None:
+    """Of what is to be whole, and so never rounded up."""
+    return part * PPM // whole if whole > 0 else None
+
+
+#: What has no column of its own for the energy that is not in it.
+_SUMS = {
+    "annual": "location-based emissions by yearly factors",
+    "hourly": "location-based emissions by factors of the hour",
+    "market": "market-based emissions",
+    "upstream": "upstream emissions",
+}
+
+
+def unknown(statement: Statement) -> list[tuple[str, int]]:
+    """Sums that do not have all energy in them, and how much facility energy (Wh) is not. Of the location-based sum and
+    of the cost the columns unweighed and unpriced say it, row by row."""
+    return [
+        (_SUMS[basis], energy_wh)
+        for basis, energy_wh in statement.unknown_wh
+        if energy_wh and basis in _SUMS and basis != statement.location_method
+    ]
+
+
+def unknown_text(statement: Statement) -> str:
+    """As "market-based emissions: 1.000 kWh; upstream emissions: 2.000 kWh"; "": all energy is in all of them."""
+    return "; ".join(f"{name}: {fixed(energy_wh, 3)} kWh" for name, energy_wh in unknown(statement))
+
+
+def is_priced(statement: Statement) -> bool:
+    """Whether there is any cost that energy could be missing in."""
+    return statement.total.amounts.cost_hundredths is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, assert_never
 
+from tracker.core import percent
 from tracker.core.statement import Statement
 from tracker.exports import summary as sums
 from tracker.exports.columns import fixed
@@ -72,8 +73,12 @@ def summary(book: Book, statement: Statement) -> None:
     printable(sheet)
     title = f"{statement.entity} {statement.period.month}: energy and carbon".strip()
     sheet.write_string(0, 0, title, book.style(bold=True, font_size=14))
-    sheet.write_string(1, 0, _note(statement), book.style(font_color="#5A6066"))
-    at = _table(book, sheet, 3, _scopes(statement))
+    soft = book.style(font_color="#5A6066")
+    sheet.write_string(1, 0, _note(statement), soft)
+    unknown = sums.unknown_text(statement)
+    if unknown:
+        sheet.write_string(2, 0, f"Energy that is not in {unknown}", soft)
+    at = _table(book, sheet, 4 if unknown else 3, _scopes(statement))
     teams = _teams(statement)
     first_team = at + 1
     at = _table(book, sheet, first_team, teams)
@@ -91,11 +96,14 @@ def _note(statement: Statement) -> str:
     parts = [f"{statement.status.value}, version {statement.version}"]
     coverage = statement.total.ratios.coverage_ppm
     if coverage is not None:
-        parts.append(f"{fixed(coverage // 100, 2)} % of device time covered")
-    if amounts.energy_it_wh > 0:
-        parts.append(f"{fixed((sums.ppm(amounts.measured_wh, amounts.energy_it_wh) or 0) // 100, 2)} % measured")
+        parts.append(f"{percent.cut(coverage)} of device time covered")
+    measured = sums.cut_ppm(amounts.measured_wh, amounts.energy_it_wh)
+    if measured is not None:
+        parts.append(f"{percent.cut(measured)} measured")
     if amounts.unweighed_wh:
         parts.append(f"{fixed(amounts.unweighed_wh, 3)} kWh had no factor and are not in the emissions")
+    if amounts.unpriced_wh and sums.is_priced(statement):
+        parts.append(f"{fixed(amounts.unpriced_wh, 3)} kWh had no price and are not in the cost")
     return "; ".join(parts)
 
 

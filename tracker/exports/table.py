@@ -16,6 +16,7 @@ from operator import add
 from tracker.core.statement import Line, Statement
 from tracker.exports.columns import NUMBERS, amount_cells, ratio_cells
 from tracker.exports.head import head_json, utc
+from tracker.exports.summary import unknown_text
 
 ROW, CORRECTION, TOTAL = KINDS = ("row", "correction", "total")
 _BEFORE = ("row_kind", "kind", "period", "restates_period", "reason", "is_correction", "row_id")
@@ -81,6 +82,7 @@ def about(statement: Statement) -> dict[str, str]:
         "period_end": utc(statement.period.end_s),
         "timezone": statement.period.timezone,
         **named,
+        "unknown_energy": unknown_text(statement),
     }
 
 

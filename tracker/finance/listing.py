@@ -19,6 +19,8 @@ from tracker.core.weights import WH
 from tracker.finance.factors import Answer
 from tracker.finance.uses import Uses, flags_of
 from tracker.finance.weights import Weighing, ZoneWeight
+from tracker.grid.catalogue import WORLD
+from tracker.grid.zones import find_zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,11 @@ def embodied_uses(devices: Iterable[tuple[Device, str]], lifetime_h: int) -> tup
     )
 
 
+def _country(zone: str) -> str:
+    iso3 = find_zone(zone).iso3
+    return "" if iso3 == WORLD.iso3 else iso3
+
+
 def site_uses(used: Sequence[Used], weighing: Weighing) -> tuple[SiteUse, ...]:
     """Places, each for the time in which one PUE held."""
     hours: dict[tuple[str, str, bool, str, Pue], set[int]] = {}
@@ -186,7 +193,9 @@ def site_uses(used: Sequence[Used], weighing: Weighing) -> tuple[SiteUse, ...]:
     keys = sorted(hours, key=lambda key: (*key[:4], min(hours[key])))
     _, energies_wh = foot([energy_uj[key] for key in keys], WH)
     return tuple(
-        SiteUse(site, zone, assumed, control, pue.permille, pue.source, pue.assumed, len(hours[key]), wh)
+        SiteUse(
+            site, zone, assumed, control, pue.permille, pue.source, pue.assumed, len(hours[key]), wh, _country(zone)
+        )
         for key, wh in zip(keys, energies_wh, strict=True)
         for site, zone, assumed, control, pue in (key,)
     )

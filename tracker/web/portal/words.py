@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from tracker.core.percent import cut
+
 NOT_KNOWN = "not known"
 #: Not calendar.month_name, which follows the locale.
 _MONTHS = [
@@ -21,7 +23,6 @@ _MONTHS = [
     "November",
     "December",
 ]
-_PPM_OF_TENTHS = 1_000  # parts per million in a tenth of a per cent
 
 
 def thousandths(value: int | None) -> str:
@@ -33,11 +34,8 @@ def thousandths(value: int | None) -> str:
 
 
 def percent(ppm: int | None) -> str:
-    """Rounded down: 99.97 % is not all of it."""
-    if ppm is None:
-        return NOT_KNOWN
-    tenths = ppm // _PPM_OF_TENTHS
-    return f"{tenths // 10}.{tenths % 10}\N{NO-BREAK SPACE}%"
+    """As statements print it: cut, not rounded."""
+    return NOT_KNOWN if ppm is None else cut(ppm).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def month_name(month: str) -> str:
