@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.books.shipments import Node, column, everything, lake_files, read_lake, sums
+from tests.books.shipments import Node, column, everything, lake_files, read_lake, spans, sums
 from tracker.books.folder import FolderStore
 from tracker.books.interface import BookStore, BooksUnavailable
 from tracker.books.names import without_entries
@@ -93,6 +93,41 @@ def test_broken_off_at_any_write(tmp_path: Path, whole: dict[str, bytes], at: in
 
 def test_all_writes_were_tried(tmp_path: Path) -> None:
     assert ship_all(FolderStore(tmp_path), 9)
+
+
+class NoDelete(FolderStore):
+    """A bucket whose policy lets this node list, read and create. ``asked``: what it was to remove."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.asked: list[str] = []
+
+    def remove(self, name: str) -> None:
+        self.asked.append(name)
+        raise BooksUnavailable(f"{name} cannot be removed at s3://books: access is denied.", "Allow removing.")
+
+
+def test_days_are_shipped_where_nothing_may_be_removed(tmp_path: Path) -> None:
+    """Pieces stay beside their day files, and every later day gets there all the same; a run asks once."""
+    store = NoDelete(tmp_path)
+    node = Node(store)
+    for hours in (5, 19, 3, 21, 25):
+        node.run(hours)
+        done = node.ship()
+        assert done.ok
+    assert sums(store)["energy_uj"] == node.total_uj, "each hour is counted once"
+    assert {*spans(store)["entries"]} == {"03 day", "03 h00_05", "04 day", "04 h00_03", "05 day", "06 h00_01"}
+    assert len(store.asked) == 4, "once a run, from the first day on that is over"
+    (note,) = done.notes
+    assert note.startswith(
+        "Pieces stay beside their day files, and are counted by nobody: coverage/month=2026-10/day=03/"
+    )
+    assert note.endswith(" cannot be removed at s3://books: access is denied. Allow removing.")
+    assert done.removed == []
+
+    node.store = FolderStore(tmp_path)
+    assert len(node.ship().removed) == 6, "whoever may tidies up"
+    assert spans(store)["entries"] == ["03 day", "04 day", "05 day", "06 h00_01"]
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(["run", "off", "ship", "break"]), st.integers(1, 20)), max_size=12)

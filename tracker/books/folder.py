@@ -21,6 +21,7 @@ STAGING = ".staging"
 #: What lies there for longer was left by a process that was killed.
 _ABANDONED_S = 86_400
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_REMOVED = "be removed"
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -103,7 +104,7 @@ class FolderStore(BookStore):
         try:
             (self._root / name).unlink(missing_ok=True)
         except OSError as error:
-            raise self._unavailable("be removed", name, error) from error
+            raise self._unavailable(_REMOVED, name, error) from error
 
     def local(self, names: Sequence[str]) -> list[Path]:
         return [self._root / name for name in names]
@@ -113,7 +114,8 @@ class FolderStore(BookStore):
         if error.errno in _FULL:
             remedy = "Free space there, and run it again: nothing was half written."
         elif error.errno in _FORBIDDEN:
-            remedy = "Let this user write there (or mount it writable), or name another folder in books.url."
+            verb = "delete" if what == _REMOVED else "write"
+            remedy = f"Let this user {verb} there (or mount it writable), or name another folder in books.url."
         else:
             remedy = "Check the folder and what it is mounted from, and try again."
         return BooksUnavailable(f"{subject}: {error.strerror or error}.", remedy)

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tracker.books.interface import BooksDamaged, BookStore
+from tracker.books.interface import BooksDamaged, BookStore, BooksUnavailable
 from tracker.books.lake import file_for, rows_in, to_parquet
 from tracker.books.names import LakeFile, date_of
 from tracker.books.schema import SCHEMAS, Row, content_sha256, coverage_rows, emission_rows, entry_rows
@@ -36,7 +36,8 @@ Tell = Callable[[int, int], object]
 @dataclass(slots=True)
 class Shipped:
     """What a run did. ``conflicts`` and ``damaged`` are sentences about files that need somebody; ``notes`` may be as
-    they should. ``until_s``: every closed hour of the ledger before it is in the books, or is told of here."""
+    they should. ``until_s``: every closed hour of the ledger before it is in the books, or is told of here. ``tidy``:
+    pieces that a day file has replaced can be removed, as far as is known."""
 
     until_s: int = 0
     created: list[str] = field(default_factory=list)
@@ -44,6 +45,7 @@ class Shipped:
     conflicts: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    tidy: bool = True
 
     @property
     def ok(self) -> bool:
@@ -107,7 +109,8 @@ class _Day:
 
     def _complete(self, kind: str) -> bool:
         if self._over:
-            return [file.whole for file in self._files[kind]] == [True]
+            wholes = [file.whole for file in self._files[kind]]
+            return any(wholes) if not self._done.tidy else wholes == [True]
         return not self._missing(kind)
 
     def _missing(self, kind: str) -> list[tuple[int, int]]:
@@ -194,13 +197,24 @@ class _Day:
         rows = set(self._read(whole))
         for piece, part in pieces.items():
             if rows.issuperset(part):
-                self._store.remove(piece.name)
-                self._done.removed.append(piece.name)
+                self._remove(piece)
             else:
                 self._done.conflicts.append(
                     f"{piece.name} has rows that {whole.name} lacks. Both are kept. Compare them, and move the wrong "
                     "one aside."
                 )
+
+    def _remove(self, piece: LakeFile) -> None:
+        """What may not be removed is passed over by every reader: no reason to ship nothing more."""
+        if not self._done.tidy:
+            return
+        try:
+            self._store.remove(piece.name)
+        except BooksUnavailable as error:
+            self._done.tidy = False
+            self._done.notes.append(f"Pieces stay beside their day files, and are counted by nobody: {error}")
+        else:
+            self._done.removed.append(piece.name)
 
 
 def rows_of(node: NodeFacts, hours: Hours) -> dict[str, list[Row]]:
