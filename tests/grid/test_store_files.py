@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests.grid.hours import NOON_S, hour
 from tests.grid.store_child import HOURS, start
 from tracker.grid.store import FactorReader, FactorStore, StoreError, StoreUnavailable
-from tracker.grid.store_records import _KNOWN, _NEWEST
+from tracker.grid.store_records import _KNOWN, _NEWEST, _YEARLY
 
 ALWAYS = (["FR"], 0, 2**40)
 NOBODY = 65534
@@ -160,12 +160,26 @@ def test_every_question_finds_its_way_by_an_index(path: Path) -> None:
         asked = {"zone": "FR", "start_s": 0, "end_s": 1, "as_of_s": 2}
         plans = [*store._opened().execute(f"EXPLAIN QUERY PLAN {_KNOWN}", asked)]
         plans += [*store._opened().execute(f"EXPLAIN QUERY PLAN {_NEWEST}", ("x",))]
+        yearly = [*store._opened().execute(f"EXPLAIN QUERY PLAN {_YEARLY}", asked)]
+    assert "USING INDEX factor_of_years" in yearly[0][-1], "a handful among years of hours"
     steps = [detail for *_, detail in plans if "one" in detail or "later" in detail]
     assert len(steps) == 5
     assert all("USING INDEX factor_" in step for step in steps), steps
 
 
 # --- files that are no store -----------------------------------------------------------------------------------------
+
+
+def test_a_file_of_an_older_version_is_brought_up_to_date_by_whoever_writes(path: Path) -> None:
+    with closing(sqlite3.connect(filled(path))) as connection, connection:
+        connection.execute("DROP INDEX factor_of_years")
+        connection.execute("DELETE FROM migration WHERE version = 2")
+        connection.execute("PRAGMA user_version = 1")
+    with pytest.raises(StoreError, match=r"have schema 1, older than 2 of this version\. Run wattledger grid fetch"):
+        told(path)
+    with FactorStore(path):
+        pass
+    assert told(path) == ["56"] * HOURS
 
 
 def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
