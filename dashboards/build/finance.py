@@ -40,8 +40,8 @@ _DEVICE_MONTH = "site:wattledger_device_energy_joules:month"
 _USED = "team:wattledger_budget_used:ratio"
 _FORECAST = "team:wattledger_budget_forecast:ratio"
 _SPENT: Steps = ((None, GOOD), (0.8, DOUBTFUL), (1, BAD))
-#: Seconds of the month that have passed, and that it has, at the moment of evaluation.
-_PASSED = "((day_of_month(vector(time() - 1)) - 1) * 86400 + (time() - 1) % 86400)"
+#: Seconds of the month that the rules have counted, and that it has, at the moment of evaluation.
+_COUNTED = f"max(last_over_time(fleet:wattledger_counted_seconds:month[10m]) and on (month) {THIS_MONTH})"
 _WHOLE = "(days_in_month(vector(time() - 1)) * 86400)"
 
 
@@ -115,8 +115,9 @@ def _sums() -> list[Panel]:
         ),
         number(
             "Energy, month end",
-            f"So far, continued at the mean of the month so far: of little worth in its first days. {RECORDED}",
-            f"{kwh(month(ENERGY_MONTH, FLEET))} * on () group_left () ({_WHOLE} / {_PASSED})",
+            "The whole month at its mean so far, of the time that the rules have counted: of little worth in its first "
+            f"days. {RECORDED}",
+            f"{kwh(month(ENERGY_MONTH, FLEET))} * on () group_left () ({_WHOLE} / on () {_COUNTED})",
             Look(KWH, NO_RULES),
             now=True,
         ),
@@ -195,7 +196,8 @@ def _used() -> Panel:
 def _ahead() -> Panel:
     return bars(
         "Budget used at the end of the month",
-        "The same, continued at the mean of the month so far. From its fourth day on. " + RECORDED,
+        "The same of the whole month at its mean so far, of the time that the rules have counted. From its fourth day "
+        f"on. {RECORDED}",
         Query(month(_FORECAST, 'team=~"$team"', "team,budget"), "{{team}} ({{budget}})"),
         Look(SHARE, "no budget, or too early", span=6, height=8, decimals=0, highest=1.2, steps=_SPENT),
     )
@@ -234,12 +236,18 @@ def _measured() -> Panel:
 def _coverage() -> Panel:
     return number(
         "Coverage of the time range",
-        "Device time with a reading over device time, mean over the time range and over components, of nodes that "
-        f"report. The statement says it by device. {RECORDED}",
-        f"avg(avg_over_time(site:wattledger_coverage:ratio_rate1h{{{PLACE}}}[$__range]))",
+        "Device time with a reading over all device time of the time range, downtime included, of the chosen clusters "
+        "and sites. A node that is off is in neither number until it is back. The statement says it by device. "
+        f"{RECORDED}",
+        _covered(),
         Look(SHARE, NO_RULES, highest=1, decimals=2, steps=((None, BAD), (0.9, DOUBTFUL), (0.99, GOOD))),
         now=True,
     )
+
+
+def _covered() -> str:
+    covered, gaps = (steps(f"site:wattledger_{what}_seconds:delta5m", PLACE) for what in ("covered", "gap"))
+    return f"{covered} / ({covered} + {gaps} > 0)"
 
 
 def _unattributed() -> Panel:
@@ -257,7 +265,8 @@ def _unsplit() -> Panel:
     return number(
         "Energy missing here",
         "Energy of devices that this page's sums lack, in the time range: what new workloads used before their first "
-        f"scrape. The ledger and the statement have it. {RECORDED}",
+        "scrape, and what a node used while nobody scraped it for one to six hours. Not in here: longer silences, and "
+        f"energy that no counter kept. The ledger and the statement have it. {RECORDED}",
         kwh(steps("site:wattledger_unsplit_energy_joules:delta5m", PLACE)),
         Look(KWH, NO_RULES, span=12, lowest=None),
         now=True,

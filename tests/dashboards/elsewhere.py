@@ -64,7 +64,8 @@ class Victoria:
 def seconds(text: str) -> int:
     """``1h30m`` as a number."""
     return sum(
-        int(n) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit] for n, unit in re.findall(r"(\d+)([smhd])", text)
+        int(n) * {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[unit]
+        for n, unit in re.findall(r"(\d+)([smhdw])", text)
     )
 
 
@@ -104,14 +105,14 @@ def play(victoria: Victoria, file: Path, case: dict[str, Any]) -> Iterator[Expec
     """Give ``victoria`` the samples of a case, evaluate the file's rules over its time as vmalert would, one after the
     other, and yield what promtool expects."""
     content = cases_of(file)
-    every_s, last_s = seconds(case["interval"]), 0
+    every_s, first_s, last_s = seconds(case["interval"]), FEBRUARY_S, 0
     lines: list[str] = []
     for series in case["input_series"]:
         since_s = BEGIN_S if "_timestamp_seconds{" in series["series"] else 0
         values = [
             (i * every_s, value + since_s) for i, value in enumerate(points(series["values"])) if value is not None
         ]
-        last_s = max(last_s, values[-1][0])
+        first_s, last_s = min(first_s, values[0][0]), max(last_s, values[-1][0])
         lines += write(dict(labels_of(series["series"])), values)
     victoria.put(lines)
     expected = [
@@ -125,8 +126,25 @@ def play(victoria: Victoria, file: Path, case: dict[str, Any]) -> Iterator[Expec
     end_s, step_s = max((each.at_s for each in expected), default=last_s), seconds(content["evaluation_interval"])
     for rules in content["rule_files"]:
         for rule in (rule for group in groups_of(file.parent / rules) for rule in group["rules"] if "record" in rule):
-            _record(victoria, rule, end_s, step_s)
+            if rule["record"] in rule["expr"]:
+                _carry(victoria, rule, range(first_s // step_s * step_s, end_s + 1, step_s))
+            else:
+                _record(victoria, rule, end_s, step_s)
     yield from expected
+
+
+def _carry(victoria: Victoria, rule: dict[str, Any], times_s: range) -> None:
+    """A rule that reads its own last value is evaluated at one instant after the other."""
+    span = {"start": BEGIN_S + times_s[0], "end": BEGIN_S + times_s[-1], "step": times_s.step}
+    if not victoria.get("query_range", query=rule["expr"], **span):
+        return  # there is nothing that it could carry
+    for at_s in times_s:
+        lines: list[str] = []
+        for found in victoria.get("query", query=rule["expr"], time=BEGIN_S + at_s):
+            labels = {**found["metric"], "__name__": rule["record"]}
+            lines += write(labels, [(at_s, float(found["value"][1]))])
+        if lines:
+            victoria.put(lines)
 
 
 def _record(victoria: Victoria, rule: dict[str, Any], end_s: int, step_s: int) -> None:

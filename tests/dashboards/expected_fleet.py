@@ -24,7 +24,7 @@ from tests.dashboards.expected import (
     whole_life,
 )
 from tests.dashboards.truth import Truth
-from tests.dashboards.world import DIRECT_G, END_S, MARKET_G, H
+from tests.dashboards.world import DIRECT_G, END_S, MARKET_G, START_S, H
 
 
 def coverage(truth: Truth, span_s: Span, cluster: str) -> Sums:
@@ -48,8 +48,8 @@ def budgets(of: float = 1, more: float = 0) -> Expect:
     return expect
 
 
-#: The month at its own mean so far.
-_MONTH_END = 31 * 86_400 / (13 * 86_400 + (END_S - 1) % 86_400)
+#: The month at its own mean, of the time that was counted.
+_MONTH_END = 31 * 86_400 / (END_S - START_S)
 _NOW_G = DIRECT_G[END_S // H % 24]
 _WORKLOAD = ("cluster", "hostname", "workload", "team", "project")
 _DEVICE = ("hostname", "device")

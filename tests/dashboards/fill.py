@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import urllib.error
@@ -145,6 +146,8 @@ def record(server: Server, rules: Sequence[Rule], start_s: int, end_s: int) -> s
             for labels, points in server.over(rule.expr, start_s + step_s, end_s, step_s):
                 labels.pop("__name__", None)
                 given.add(rule.name)
+                if rule.name in rule.expr:
+                    points = carried(points, end_s, step_s)
                 for at_s, value in points:
                     made.add(rule.name, {**labels, **rule.labels}, int(at_s), value)
         send(f"{server.url}/api/v1/write", made)
@@ -152,6 +155,14 @@ def record(server: Server, rules: Sequence[Rule], start_s: int, end_s: int) -> s
             _flush(server)
         left = [rule for rule in left if rule not in ready]
     return given
+
+
+def carried(points: Sequence[tuple[float, float]], end_s: int, step_s: int) -> list[tuple[float, float]]:
+    """What a rule that adds to its own last value records. A ruler evaluates one instant after the other; over a range
+    the rule finds nothing of its own, and says its steps alone."""
+    steps, first_s = dict(points), int(points[0][0])
+    times_s = range(first_s, end_s + 1, step_s)
+    return list(zip(times_s, itertools.accumulate(steps.get(at_s, 0) for at_s in times_s), strict=True))
 
 
 def _seconds(text: str) -> int:

@@ -54,6 +54,10 @@ SERIES = {
     'project:wattledger_workload_power_watts:rate5m{kind="pod",component="gpu"}': "60x320",
     'project:wattledger_workload_power_watts:rate5m{kind="idle",component="gpu"}': "40x320",
     'team:wattledger_budget_used:ratio{team="nlp",budget="energy",month="197001"}': "0.25x320",
+    'fleet:wattledger_counted_seconds:month{month="197001"}': "3600x320",
+    # A node came back, and brought its downtime in one step.
+    'site:wattledger_covered_seconds:delta5m{component="gpu"}': "_x240 300",
+    'site:wattledger_gap_seconds:delta5m{component="gpu"}': "_x240 100",
     # One recorded step, of 0.1 kWh, 0.02 of it idle.
     'project:wattledger_workload_energy_joules:delta5m{team="nlp",kind="pod",month="197001"}': "_x240 360000",
     'project:wattledger_workload_idle_energy_joules:delta5m{team="nlp",kind="pod",month="197001"}': "_x240 72000",
@@ -90,8 +94,9 @@ TRUTH: dict[tuple[str, str, str], dict[str, float]] = {
     ("overview", "Month to date against budget", "A"): {'{team="nlp",budget="energy"}': 0.25},
     ("finance-month", "Month", "A"): {'{month="1970-01"}': 1},
     ("finance-month", "Energy (IT)", "A"): {"{}": 0.4},
-    # 0.4 kWh in 4,199 of 31 * 86,400 s
-    ("finance-month", "Energy, month end", "A"): {"{}": 0.4 * 2678400 / 4199},
+    # 0.4 kWh in the 3,600 s that were counted, of 31 * 86,400
+    ("finance-month", "Energy, month end", "A"): {"{}": 0.4 * 2678400 / 3600},
+    ("finance-month", "Coverage of the time range", "A"): {"{}": 0.75},
     ("finance-month", "By team", "A"): {'{team="nlp"}': 0.3, '{team="(no team)"}': 0.1},
     ("finance-month", "By cost centre", "A"): {'{cost_centre="CC-1"}': 0.1, '{cost_centre="(no cost centre)"}': 0.3},
     ("finance-month", "Energy budget left", "A"): {'{team="nlp"}': 0.75},

@@ -33,6 +33,7 @@ RULE_LIST: list[tuple[Path, dict[str, Any]]] = [(file, rule) for file, group in 
 RECORDED = [rule["record"] for _, rule in RULE_LIST if "record" in rule]
 ALERTS = {rule["alert"]: rule for _, rule in RULE_LIST if "alert" in rule}
 README = (RULES / "README.md").read_text(encoding="utf-8")
+LOOKS = re.compile(r"\[(\w+)")
 HEADINGS = ["## Meaning", "## Impact", "## Check", "## Fix", "## Silence"]
 
 files = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
@@ -140,8 +141,13 @@ def test_multi_cluster_labels_are_kept() -> None:
 STEP = """sum by (LABELS) (
     clamp_min(
         last_over_time(METRIC[5m])
-        - (last_over_time(METRIC[1h] offset 5m) or min_over_time(METRIC[5m])), 0) JOIN
+        - (last_over_time(METRIC[BACK] offset 5m) or min_over_time(METRIC[5m])), 0) JOIN
 ) * on () group_left (month) count_values("month", year() * 100 + month())"""
+MONTH = """sum without (of) (
+    max_over_time(METRIC:month[1w] offset 5m) or label_replace(METRIC:delta5m, "of", "step", "", "")
+) and on (month) count_values("month", year() * 100 + month())"""
+#: Steps that are made of others, of gaps or of no month.
+OTHER_STEPS = re.compile("unsplit|gap_seconds|covered_seconds|^workload:")
 
 
 def test_steps_are_all_made_alike() -> None:
@@ -149,15 +155,34 @@ def test_steps_are_all_made_alike() -> None:
     steps = [
         rule["expr"]
         for _, rule in RULE_LIST
-        if rule.get("record", "").endswith(":delta5m") and "unsplit" not in rule["record"]
+        if rule.get("record", "").endswith(":delta5m") and not OTHER_STEPS.search(rule["record"])
     ]
     assert len(steps) == 7
     for expression in steps:
         metric = re.findall(r"last_over_time\((\w+)", expression)[0]
         labels = re.findall(r"sum by \(([^)]*)\)", expression)[0]
-        join = re.search(r"\* on \(cluster, instance.*?cost_centre!=\"\"\}", expression, re.DOTALL)
+        join = re.search(r"\* on \(cluster, instance.*?\[5m\]\)\s*\)", expression, re.DOTALL)
+        back = "6h" if metric == "wattledger_device_energy_joules_total" else "1h"
         wanted = STEP.replace("METRIC", metric).replace("LABELS", labels).replace("JOIN", join[0] if join else "")
+        wanted = wanted.replace("BACK", back)
         assert "".join(expression.split()) == "".join(wanted.split())
+
+
+def test_months_carry_themselves_on() -> None:
+    """A sum of steps back to the first of the month is wrong in a Prometheus that keeps 15 days."""
+    months = [rule for _, rule in RULE_LIST if re.search(r":(project|site|cost_centre):", f":{rule.get('record')}")]
+    months = [rule for rule in months if rule["record"].endswith(":month")]
+    assert len(months) == 6
+    for rule in months:
+        wanted = MONTH.replace("METRIC", rule["record"].removesuffix(":month"))
+        assert "".join(rule["expr"].split()) == "".join(wanted.split())
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_no_rule_needs_a_longer_retention_than_the_default(file: Path) -> None:
+    """Prometheus keeps 15 days unless it is told otherwise."""
+    looks = [back for group in groups_of(file) for rule in group["rules"] for back in LOOKS.findall(rule["expr"])]
+    assert max((seconds(back) for back in looks), default=0) <= 7 * 86400
 
 
 def test_steps_are_as_long_as_they_say() -> None:
@@ -256,7 +281,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victoria]:
 
 
 @pytest.mark.needs("victoria-metrics")
-@pytest.mark.parametrize("name", ["power", "month", "month_turn", "compat"])
+@pytest.mark.parametrize("name", ["power", "coverage", "month", "month_turn", "compat"])
 def test_victoriametrics_records_the_same(name: str, empty: Victoria) -> None:
     """The tests of promtool, asked of another engine: the same samples, rules and numbers."""
     file = RULES / "tests" / f"{name}.yml"
