@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.node import GPU, PACKAGE, FixedGrid, Node, ScriptedFeed
-from tracker.cli.job import JobReport, job, write_report
+from tracker.cli.job import job, write_report
+from tracker.cli.job_report import JobReport
 from tracker.core.errors import WattledgerError
-from tracker.core.model import GpuHolding, Holder, Kind, Observation, Share, Workload
+from tracker.core.model import GpuHolding, Holder, Kind, Method, Observation, Share, Workload
 from tracker.ledger.files import LEDGER_FILE
 
 JOB = Workload("slurm/6", Kind.SLURM, "train me", user="ada", job="5_7", queue="a100", project="nlp")
@@ -107,7 +108,81 @@ def test_text_and_one_line(command: Command) -> None:
     assert lines[2].split() == ["gpu", "0.002778", "0.000000", "0.028"]
     brief = command("6", "--brief")
     assert brief.startswith("node-1: 0.004630 kWh (gpu 0.002778, cpu 0.001852), ")
-    assert brief.endswith(" gCO2e, 100 % measured\n")
+    assert brief.endswith(" gCO2e location-based (50 g/kWh FR, PUE 1.2), 100 % measured\n")
+    assert lines[-1] == "  factor  50 g/kWh in FR, lifecycle, tier 5: test table"
+
+
+SIMULATED_GPU = replace(GPU, method=Method.SIMULATED)
+
+
+@pytest.fixture
+def doubtful(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """A node of ``run --demo`` where nobody said zone or PUE; its CPU is measured."""
+    made = Node(tmp_path, ScriptedFeed("nvml", SIMULATED_GPU), ScriptedFeed("rapl", PACKAGE), pue_permille=1560)
+    made.grid = FixedGrid(475_000, assumed=True)
+    made.restart()
+    made.first_tick()
+    made.observer.seen = seen(JOB, OTHER)
+    made.run(100)
+    return Command(made, capsys, monkeypatch)
+
+
+def test_what_is_simulated_or_assumed_is_said_for_people(doubtful: Command) -> None:
+    brief = doubtful("6", "--brief")
+    assert brief.endswith(
+        " gCO2e location-based (475 g/kWh FR assumed, PUE 1.56 assumed), 39 % measured, 60 % simulated\n"
+    )
+    assert doubtful("6").splitlines()[-4:] == [
+        "  factor  475 g/kWh in FR, lifecycle, tier 5: test table",
+        "  note: Simulated by run --demo: this energy is invented.",
+        "  note: Nobody set this site's zone: the mean of the world is assumed. Set it with: [site.<name>] zone",
+        "  note: Nobody stated the PUE: the industry's average is assumed. Set it with: [site.<name>] pue",
+    ]
+
+
+def test_what_is_simulated_or_assumed_is_said_for_scripts(doubtful: Command) -> None:
+    report = json.loads(doubtful("6", "--json"))
+    assert (report["simulated_uj"], report["parts"][0]["simulated_uj"]) == (10_000_000_000, 10_000_000_000)
+    assert report["weights"] == [
+        {
+            "zone": "FR",
+            "basis": "location",
+            "factor_type": "lifecycle",
+            "tier": 5,
+            "provider": "fixed",
+            "source": "test table",
+            "zone_assumed": True,
+            "pue_permille": 1560,
+            "pue_assumed": True,
+            "least_mg_per_kwh": 475_000,
+            "most_mg_per_kwh": 475_000,
+            "emissions_ug": report["emissions_ug"],
+        }
+    ]
+    row = next(csv.DictReader(doubtful("6", "--csv").splitlines()))
+    assert row["simulated_joules"] == "10000.000000"
+    assert row["basis"] == "location"
+    assert row["factor"] == "475 g/kWh in FR, lifecycle, tier 5: test table"
+    assert (row["pue"], row["assumed"]) == ("1.56", "zone pue")
+
+
+def test_a_pue_of_156_that_somebody_states_is_not_assumed(doubtful: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATTLEDGER_SITE__PAR1__PUE", "1.56")
+    monkeypatch.setenv("WATTLEDGER_SITE__PAR1__ZONE", "FR")
+    monkeypatch.setenv("WATTLEDGER_NODE__SITE", "par1")
+    assert next(csv.DictReader(doubtful("6", "--csv").splitlines()))["assumed"] == "zone"
+
+
+def test_of_many_factors_the_largest_are_named_and_all_are_in_the_json(command: Command) -> None:
+    """An hourly source says another value each hour; sources are told apart, values are a range."""
+    assert isinstance(command.node.grid, FixedGrid)
+    command.node.observer.seen = seen(SLUID, OTHER)
+    for intensity in (60_000, 80_000):
+        command.node.grid.intensity_mg_per_kwh = intensity
+        command.node.run(300)
+    assert "(60-80 g/kWh FR, PUE 1.2)" in command("9", "--brief")
+    (weight,) = json.loads(command("9", "--json"))["weights"]
+    assert (weight["least_mg_per_kwh"], weight["most_mg_per_kwh"]) == (60_000, 80_000)
 
 
 def test_labels_that_came_later_are_the_same_job(command: Command) -> None:
@@ -166,7 +241,9 @@ def test_many_epilogs_at_once_write_one_header_and_whole_lines(command: Command,
             booked_until_s=None,
             energy_uj=0,
             measured_uj=0,
+            simulated_uj=0,
             emissions_ug=None,
+            weights=(),
             parts=(),
             labels={},
         )

@@ -144,13 +144,13 @@ class FixedGrid(GridProvider):
 
     name = "fixed"
 
-    def __init__(self, intensity_mg_per_kwh: int | None = 50_000) -> None:
+    def __init__(self, intensity_mg_per_kwh: int | None = 50_000, *, assumed: bool = False) -> None:
         self.intensity_mg_per_kwh = intensity_mg_per_kwh
+        self.assumed = assumed
 
     def factor(self, zone: str, at_s: int) -> Factor:
-        return Factor(
-            f"fixed:{zone}", zone, self.intensity_mg_per_kwh, "lifecycle", "location", 5, "fixed", "test table", 0, 0
-        )
+        where = (f"fixed:{zone}", zone, self.intensity_mg_per_kwh, "lifecycle", "location", 5, "fixed", "test table")
+        return Factor(*where, 0, 0, assumed=self.assumed)
 
     def check(self) -> tuple[Finding, ...]:
         return ()
@@ -159,7 +159,8 @@ class FixedGrid(GridProvider):
 class Node:
     """An agent on a scripted node, over a real ledger in a folder. ``restart`` is a crash and a new process."""
 
-    def __init__(self, folder: Path, *feeds: ScriptedFeed, boot_id: str = "boot-1") -> None:
+    def __init__(self, folder: Path, *feeds: ScriptedFeed, boot_id: str = "boot-1", pue_permille: int = 1200) -> None:
+        self.pue_permille = pue_permille
         self.folder, self.feeds, self.boot_id = folder, feeds, boot_id
         self.observer = ScriptedObserver()
         self.grid: GridProvider = FixedGrid()
@@ -176,11 +177,11 @@ class Node:
             self.grid,
             opening,
             zone="FR",
-            pue=lambda _: 1200,
+            pue=lambda _: self.pue_permille,
             max_series=self.max_series,
             embodied=self.embodied,
         )
-        settings = Settings("node-1", "0", self.boot_id, pue_permille=1200)
+        settings = Settings("node-1", "0", self.boot_id, pue_permille=self.pue_permille)
         for feed in self.feeds:
             feed.announce()
         self.agent = Agent(settings, self.feeds, self.observer, self.books, opening, self.moment)

@@ -6,63 +6,32 @@ import csv
 import fcntl
 import io
 import os
-import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import click
 import msgspec
 
+from tracker.cli.assumed import PUE_ASSUMED, SIMULATED, ZONE_ASSUMED, is_pue_assumed
+from tracker.cli.job_report import BOOKED, JobReport, Part, Weight, read_report
 from tracker.cli.options import config_of, config_options
+from tracker.core.accounting import PERMILLE
 from tracker.core.errors import UsageError, WattledgerError
-from tracker.core.model import Component, Method, Workload
-from tracker.core.units import MS_PER_S, SLOT_S, UG_PER_G, UJ_PER_J, UJ_PER_KWH
+from tracker.core.model import Component
+from tracker.core.plain import plain
+from tracker.core.units import MS_PER_S, UG_PER_G, UJ_PER_J, UJ_PER_KWH
 from tracker.ledger.files import LEDGER_FILE
 from tracker.ledger.readonly import ask
-from tracker.ledger.rows import WORKLOAD_COLUMNS, column_list, workload_of
-
-_WORKLOADS = f"""SELECT workload_id, {column_list(WORKLOAD_COLUMNS)} FROM workload
-    WHERE kind = 'slurm' AND (key = ? OR job = ?) ORDER BY workload_id"""  # noqa: S608 - names of this program's fields
-_TOTALS = """SELECT component, method, sum(energy_uj), sum(idle_uj), sum(held_ms) FROM workload_total
-    WHERE workload_id IN (SELECT value FROM json_each(?1)) AND ?2 IS NULL GROUP BY component, method"""
-_SINCE = """SELECT component, entry.method, sum(energy_uj), sum(idle_uj), sum(held_ms) FROM entry
-    JOIN device USING (device_id)
-    WHERE slot_start_s >= ?2 AND workload_id IN (SELECT value FROM json_each(?1)) GROUP BY component, entry.method"""
-_EMISSION_TOTALS = """SELECT sum(emissions_ug) FROM emission_total
-    WHERE basis = 'location' AND workload_id IN (SELECT value FROM json_each(?1)) AND ?2 IS NULL"""
-_EMISSIONS_SINCE = """SELECT sum(emissions_ug) FROM emission
-    WHERE basis = 'location' AND slot_start_s >= ?2 AND workload_id IN (SELECT value FROM json_each(?1))"""
-_BOOKED = "SELECT booked_until_ms FROM head"
 
 _MS_PER_HOUR = 3_600_000
+_MG_PER_G = 1000
+#: Factors that a person is shown; JSON has all.
+_SHOWN = 3
 POLL_S = 1.0
 #: A job may be charged so long after its end: until the epilog's mark is seen (2 s) and that tick is over (5 s).
 SETTLE_S = 8.0
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """A component's share. ``idle_uj`` is contained in ``energy_uj``: held and not used."""
-
-    component: Component
-    energy_uj: int = 0
-    measured_uj: int = 0
-    idle_uj: int = 0
-    held_ms: int = 0
-
-
-class JobReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A job on this node. ``emissions_ug`` None: no grid factor was known, which is not 0 g."""
-
-    job_id: str
-    hostname: str
-    since_s: int | None  # of the first slot that counts; None: everything that was ever booked
-    booked_until_s: float | None
-    energy_uj: int
-    measured_uj: int
-    emissions_ug: int | None
-    parts: tuple[Part, ...]
-    labels: Mapping[str, str]
 
 
 @click.command()
@@ -94,7 +63,8 @@ def job(
     config = config_of(config_path, flags)
     path = config.node.state_dir / LEDGER_FILE
     _wait(path, time.time(), wait_s)
-    report = ask(path, lambda connection: read_report(connection, job_id, config.node.hostname, since_s))
+    assumed = partial(is_pue_assumed, config)
+    report = ask(path, lambda connection: read_report(connection, job_id, config.node.hostname, since_s, assumed))
     if report is None:
         raise WattledgerError(
             f"No energy of job {job_id} is booked in {path}.",
@@ -109,51 +79,10 @@ def _wait(path: Path, now_s: float, wait_s: float) -> None:
     """Until everything that belongs to a job which ends now is booked, or the time is over."""
     end_s = time.monotonic() + wait_s
     while (left_s := end_s - time.monotonic()) > 0:
-        booked_ms = ask(path, lambda connection: connection.execute(_BOOKED).fetchone()[0])
+        booked_ms = ask(path, lambda connection: connection.execute(BOOKED).fetchone()[0])
         if booked_ms is not None and booked_ms >= (now_s + SETTLE_S) * MS_PER_S:
             return
         time.sleep(min(POLL_S, left_s))
-
-
-def read_report(connection: sqlite3.Connection, job_id: str, hostname: str, since_s: int | None) -> JobReport | None:
-    """Everything booked under any label set of the job; None: nothing. Slots are 300 s: the one that contains
-    ``since_s`` counts."""
-    rows = connection.execute(_WORKLOADS, (f"slurm/{job_id}", job_id)).fetchall()
-    first_s = None if since_s is None else since_s // SLOT_S * SLOT_S
-    question = (msgspec.json.encode([row[0] for row in rows]).decode(), first_s)
-    energy, emissions = (_TOTALS, _EMISSION_TOTALS) if first_s is None else (_SINCE, _EMISSIONS_SINCE)
-    sums: dict[Component, Part] = {}
-    for component, method, energy_uj, idle_uj, held_ms in connection.execute(energy, question):
-        old = sums.get(Component(component), Part(component=Component(component)))
-        sums[old.component] = Part(
-            component=old.component,
-            energy_uj=old.energy_uj + energy_uj,
-            measured_uj=old.measured_uj + (energy_uj if method == Method.MEASURED else 0),
-            idle_uj=old.idle_uj + idle_uj,
-            held_ms=old.held_ms + held_ms,
-        )
-    if not sums:
-        return None
-    parts = tuple(sums[component] for component in Component if component in sums)
-    booked_ms = connection.execute(_BOOKED).fetchone()[0]
-    return JobReport(
-        job_id=job_id,
-        hostname=hostname,
-        since_s=first_s,
-        booked_until_s=None if booked_ms is None else booked_ms / MS_PER_S,
-        energy_uj=sum(part.energy_uj for part in parts),
-        measured_uj=sum(part.measured_uj for part in parts),
-        emissions_ug=connection.execute(emissions, question).fetchone()[0],
-        parts=parts,
-        labels=_best_labels([workload_of(row[1:]) for row in rows]),
-    )
-
-
-def _best_labels(workloads: Sequence[Workload]) -> dict[str, str]:
-    """Of the label set that says most, and of those the last: a job's first energy may be booked under its number."""
-    sets = [{name: str(getattr(workload, name)) for name in WORKLOAD_COLUMNS} for workload in workloads]
-    told = [{name: value for name, value in labels.items() if value} for labels in sets]
-    return max(reversed(told), key=lambda labels: (len(labels), labels.get("name") != labels.get("job")))
 
 
 def write_report(report: JobReport, folder: Path) -> None:
@@ -192,6 +121,7 @@ def _csv(report: JobReport) -> str:
     row["gpu_held_seconds"] = f"{gpu.held_ms // MS_PER_S}.{gpu.held_ms % MS_PER_S:03d}"
     row["measured_joules"] = _joules(report.measured_uj)
     row["emissions_grams"] = "" if report.emissions_ug is None else _joules(report.emissions_ug)  # micro, too
+    row |= _weighed(report)
     row["booked_until"] = "" if report.booked_until_s is None else f"{report.booked_until_s:.3f}"
     text = io.StringIO()
     writer = csv.DictWriter(text, row.keys(), lineterminator="\n")
@@ -209,18 +139,57 @@ def _cell(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
 
 
-def _measured_percent(report: JobReport) -> int:
+def _weighed(report: JobReport) -> dict[str, str]:
+    """Columns of what the emissions rest on; of several factors or PUEs each once, those that weigh most first."""
+    weights = report.weights
+    zone = any(each.zone_assumed for each in weights)
+    pue = any(each.pue_assumed for each in weights)
+    return {
+        "simulated_joules": _joules(report.simulated_uj),
+        "basis": _once(each.basis for each in weights),
+        "factor": _once(_cell(_factor(each)) for each in weights),
+        "pue": _once(_pue(each) for each in weights),
+        "assumed": " ".join(["zone"] * zone + ["pue"] * pue),
+    }
+
+
+def _once(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(texts))
+
+
+def _factor(weight: Weight) -> str:
+    return f"{_g_per_kwh(weight)} g/kWh in {weight.zone}, {weight.factor_type}, tier {weight.tier}: {weight.source}"
+
+
+def _g_per_kwh(weight: Weight) -> str:
+    """Of an hourly source the least and the most that it said."""
+    values = (weight.least_mg_per_kwh, weight.most_mg_per_kwh)
+    return "-".join(dict.fromkeys(f"{value / _MG_PER_G:g}" for value in values))
+
+
+def _pue(weight: Weight) -> str:
+    return f"{weight.pue_permille / PERMILLE:g}"
+
+
+def _percent(part_uj: int, report: JobReport) -> int:
     """Rounded down: 100 means all of it."""
-    return 100 * report.measured_uj // report.energy_uj if report.energy_uj else 0
+    return 100 * part_uj // report.energy_uj if report.energy_uj else 0
 
 
 def _brief(report: JobReport) -> str:
     parts = ", ".join(f"{part.component} {part.energy_uj / UJ_PER_KWH:.6f}" for part in report.parts)
-    emissions = "no grid factor" if report.emissions_ug is None else f"{report.emissions_ug / UG_PER_G:.3f} gCO2e"
-    return (
-        f"{report.hostname}: {report.energy_uj / UJ_PER_KWH:.6f} kWh ({parts}), {emissions}, "
-        f"{_measured_percent(report)} % measured"
-    )
+    said = [f"{report.hostname}: {report.energy_uj / UJ_PER_KWH:.6f} kWh ({parts})"]
+    if report.emissions_ug is None:
+        said.append("no grid factor")
+    else:
+        zones = _once(f"{_g_per_kwh(w)} g/kWh {w.zone}{' assumed' * w.zone_assumed}" for w in report.weights[:_SHOWN])
+        pues = _once(f"{_pue(w)}{' assumed' * w.pue_assumed}" for w in report.weights[:_SHOWN])
+        more = ", and others" * (len(report.weights) > _SHOWN)
+        said.append(f"{report.emissions_ug / UG_PER_G:.3f} gCO2e location-based ({zones}, PUE {pues}{more})")
+    said.append(f"{_percent(report.measured_uj, report)} % measured")
+    if report.simulated_uj:
+        said.append(f"{_percent(report.simulated_uj, report)} % simulated")
+    return plain(", ".join(said))
 
 
 def _text(report: JobReport) -> str:
@@ -234,7 +203,20 @@ def _text(report: JobReport) -> str:
         for part in report.parts
     ]
     lines.append(f"  {_brief(report)}")
-    return "\n".join(lines)
+    lines += [f"  factor  {text}" for text in dict.fromkeys(_factor(each) for each in report.weights[:_SHOWN])]
+    lines += [f"  note: {note}" for note in _notes(report)]
+    return "\n".join(map(plain, lines))
+
+
+def _notes(report: JobReport) -> Iterator[str]:
+    if report.simulated_uj:
+        yield SIMULATED
+    if any(each.zone_assumed for each in report.weights):
+        yield ZONE_ASSUMED
+    if any(each.pue_assumed for each in report.weights):
+        yield PUE_ASSUMED
+    if len(report.weights) > _SHOWN:
+        yield f"{len(report.weights) - _SHOWN} more sources weighed the rest: --json has them all."
 
 
 _FORMS: dict[str, Callable[[JobReport], str]] = {"json": _json, "csv": _csv, "brief": _brief, "text": _text}
