@@ -46,6 +46,7 @@ def test_healthy_ledger(healthy: Path) -> None:
         booked_until_ms=(SLOT + 1_800) * 1000,
         energy_uj=6 * 117_000_000_001,
         charged_energy_uj=6 * 117_000_000_001,
+        pues_permille=(1_200,),
     )
     assert found.ok
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tracker.core.model import Level
@@ -42,6 +42,9 @@ _COUNTS = """SELECT (SELECT count(*) FROM entry), (SELECT count(*) FROM gap), (S
     (SELECT min(slot_start_s) FROM entry), (SELECT max(slot_start_s) FROM entry), booked_until_ms,
     (SELECT coalesce(sum(energy_uj), 0) FROM device_total), (SELECT coalesce(sum(energy_uj), 0) FROM workload_total)
     FROM head"""
+_SIMULATED = "SELECT coalesce(sum(energy_uj), 0) FROM device_total WHERE method = 'simulated'"
+_ASSUMED = "SELECT DISTINCT zone FROM factor WHERE assumed = 1 ORDER BY zone"
+_PUES = "SELECT DISTINCT pue_permille FROM emission WHERE basis <> 'embodied' ORDER BY pue_permille"
 _EMISSIONS = "SELECT basis, sum(emissions_ug) FROM emission_total GROUP BY basis"
 _GAPS = "SELECT reason, sum(duration_ms) FROM gap_total GROUP BY reason"
 
@@ -64,6 +67,9 @@ class Audit:
     booked_until_ms: int | None = None
     energy_uj: int = 0  # by devices
     charged_energy_uj: int = 0  # by workloads
+    simulated_uj: int = 0  # of energy_uj: invented by a demonstration
+    assumed_zones: tuple[str, ...] = ()  # whose factors stand in where nobody said the zone
+    pues_permille: tuple[int, ...] = ()  # that emissions were weighed with
 
     @property
     def ok(self) -> bool:
@@ -84,11 +90,14 @@ def _audit(connection: sqlite3.Connection) -> Audit:
         counts = connection.execute(_COUNTS).fetchone()
         emissions_ug = dict(connection.execute(_EMISSIONS))
         gaps_ms = dict(connection.execute(_GAPS))
+        simulated_uj = connection.execute(_SIMULATED).fetchone()[0]
+        zones, pues = (tuple(value for (value,) in connection.execute(query)) for query in (_ASSUMED, _PUES))
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
         return Audit((*findings, _damaged(error)))
-    return Audit(tuple(findings), emissions_ug, gaps_ms, *counts)
+    whole = Audit(tuple(findings), emissions_ug, gaps_ms, *counts)
+    return replace(whole, simulated_uj=simulated_uj, assumed_zones=zones, pues_permille=pues)
 
 
 def _damaged(error: sqlite3.Error) -> AuditFinding:
