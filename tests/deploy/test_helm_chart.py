@@ -161,7 +161,15 @@ def test_a_wrong_value_is_refused_with_its_place(values: Values, said: str) -> N
         ({"web": {"tls": True}}, "Set it too."),
         ({"daemon": {"runAsUser": 65532, "capabilities": ["SYS_PTRACE"]}}, "Set daemon.runAsUser to 0"),
         ({"serviceAccount": {"create": False}}, "Set serviceAccount.name, or kubernetes.api to false."),
-        ({"config": '[books]\nship = "1h"\n'}, "Take ship out of config and set ship.enabled."),
+        *(
+            ({"config": text}, "Take ship out of config and set ship.enabled.")
+            for text in (
+                '[books]\nship = "1h"\n',
+                'books = {url = "s3://x", ship="1h"}\n',
+                '[books]\n"ship" = "1h"\n',
+                'books.ship = "1h"\n',
+            )
+        ),
         (
             {**BOOKS, "ship": {"enabled": True}, "history": {"enabled": True, "prometheusUrl": "http://p:9090"}},
             "say with --match in history.args",
@@ -185,7 +193,7 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
         if properties is None:
             return
         assert schema.get("additionalProperties") is False, f"{place} lets unknown keys through"
-        for name in {*properties, *values} - {"global"}:
+        for name in {*properties, *values} - ({"global", "enabled"} if place == "" else set()):
             if name not in properties or (name not in values and place.rpartition(".")[2] not in FREE):
                 yield f"{place}.{name}"
             elif name in properties and isinstance(values.get(name), dict):

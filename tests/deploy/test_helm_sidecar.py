@@ -50,9 +50,15 @@ def test_kubernetes_accepts_the_pod_and_every_mount_has_its_volume(trainer: Char
 def test_nothing_but_the_job_and_the_configuration_is_made(trainer: Chart) -> None:
     """No DaemonSet, no rights: a team may use it that administers nothing."""
     kinds = sorted(each["kind"] for each in helm.render({}, trainer))
-    assert kinds == ["ConfigMap", "Job", "ServiceAccount"]
+    assert kinds == ["ConfigMap", "Job"]
     names = {each["metadata"]["name"] for each in helm.render({}, trainer) if each["kind"] == "ConfigMap"}
     assert names == {job(trainer).volumes["wattledger-config"]["configMap"]["name"]}
+
+
+def test_a_chart_may_make_it_optional(trainer: Chart) -> None:
+    """By Helm's idiom, condition: wattledger.enabled."""
+    kinds = {each["kind"] for each in helm.render({"wattledger": {"enabled": True}}, trainer)}
+    assert kinds == {"ConfigMap", "Job"}
 
 
 def test_a_job_ends_when_its_work_does(trainer: Chart) -> None:

@@ -77,7 +77,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if and .Values.rbac.create (include "wattledger.asksApi" .) (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
 {{- fail "rbac.create would let every pod of the namespace list the pods of the cluster, by the account that all have. Set serviceAccount.name, or kubernetes.api to false." -}}
 {{- end -}}
-{{- if and .Values.daemon.enabled (regexMatch "(?m)^\\s*(books\\.)?ship\\s*=" .Values.config) -}}
+{{- if and .Values.daemon.enabled (regexMatch "(?m)^([^#\\n]*[\\s{,.])?[\"']?ship[\"']?\\s*=" .Values.config) -}}
 {{- fail "config lets the daemon ship, which has neither the bucket's keys nor the memory. Take ship out of config and set ship.enabled." -}}
 {{- end -}}
 {{- if and .Values.ship.enabled .Values.history.enabled (not (contains "--match" (join " " .Values.history.args))) -}}
