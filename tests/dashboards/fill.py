@@ -139,16 +139,14 @@ def record(server: Server, rules: Sequence[Rule], start_s: int, end_s: int) -> s
     left, given = list(rules), set()
     while left:
         names = {rule.name for rule in left}
-        ready = [rule for rule in left if not any(name in rule.expr for name in names)] or left
+        ready = [rule for rule in left if not any(name in rule.expr for name in names - {rule.name})] or left
         made = Samples()
         for rule in ready:
             step_s = rule.interval_s
             for labels, points in server.over(rule.expr, start_s + step_s, end_s, step_s):
                 labels.pop("__name__", None)
                 given.add(rule.name)
-                if rule.name in rule.expr:
-                    points = carried(points, end_s, step_s)
-                for at_s, value in points:
+                for at_s, value in carried(points, end_s, step_s) if rule.name in rule.expr else points:
                     made.add(rule.name, {**labels, **rule.labels}, int(at_s), value)
         send(f"{server.url}/api/v1/write", made)
         if "victoria" in server.kind:
