@@ -74,6 +74,16 @@ def test_a_draft_is_written_and_summed_up(october: Path, tmp_path: Path) -> None
     assert round(sum(float(row["energy_it_kwh"]) for row in of_rows), 3) == float(total["energy_it_kwh"]) == 50.4
 
 
+def test_energy_without_a_price_is_said_and_on_its_row(october: Path, tmp_path: Path) -> None:
+    """The tariff begins on the last of three days: two thirds of the energy are in no cost."""
+    priced = CONFIG + 'currency = "EUR"\n[[books.tariffs]]\nprice = 0.2\nfrom = 2026-10-31\n'
+    result = run(tmp_path, "--month", "2026-10", "--books", str(october), config=priced)
+    assert "40.656 kWh have no price and are in no cost." in result.output
+    (*_, total) = rows(tmp_path / "out" / "wattledger-2026-10-draft.csv")
+    assert (total["cost"], total["unpriced_kwh"], total["energy_facility_kwh"]) == ("4.07", "40.656", "60.984")
+    assert "no price" not in run(tmp_path, "--month", "2026-10", "--books", str(october)).output, "nobody has a tariff"
+
+
 def test_every_format_in_one_go(october: Path, tmp_path: Path) -> None:
     result = run(tmp_path, "--month", "2026-10", "--books", str(october), "--format", ",".join(EXPORTS), "--json")
     assert result.exit_code == 0, result.output

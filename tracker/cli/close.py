@@ -14,7 +14,7 @@ import msgspec
 
 from tracker.books.interface import BookStore
 from tracker.books.versions import Version, months, versions
-from tracker.cli import factors
+from tracker.cli import factors, layout
 from tracker.cli.beside import compared, take_theirs, theirs_options
 from tracker.cli.options import config_of, config_options
 from tracker.cli.own_factors import tell_only_here
@@ -95,14 +95,15 @@ def _review(config: Config, store: BookStore, prospect: Prospect, person: str, n
     tell_only_here(config, store, prospect.statement)
     show_prospect(prospect)
     kept = closing.review(store, prospect, person, now_s=now_s)
-    click.echo(f"\nReviewed by {person}: {kept.month} v{kept.version}, statement {kept.statement_sha256[:16]}.")
-    click.echo(f"Somebody else closes it: wattledger close {kept.month} --as APPROVER")
+    layout.echo()
+    layout.echo(f"Reviewed by {person}: {kept.month} v{kept.version}, statement {kept.statement_sha256[:16]}.")
+    layout.echo(f"Somebody else closes it: wattledger close {kept.month} --as APPROVER")
 
 
 def _close(config: Config, store: BookStore, month: str, person: str, waive: Sequence[str], now_s: int) -> None:
     before = closing.closed_by(versions(store, month), person)
     if before is not None:
-        click.echo(f"{month} v{before.version} is closed already, by {person}; nothing was changed.")
+        layout.echo(f"{month} v{before.version} is closed already, by {person}; nothing was changed.")
         show_sealed(before)
         return
     claim = closing.unfinished(store, month, person)
@@ -113,12 +114,13 @@ def _close(config: Config, store: BookStore, month: str, person: str, waive: Seq
         show_prospect(prospect)
         claim = closing.close(config, store, prospect, person, now_s=now_s)
     else:
-        click.echo(f"Finishing what {person} began to close at {factors.minute(claim.closed_at_s)}.")
+        layout.echo(f"Finishing what {person} began to close at {factors.minute(claim.closed_at_s)}.")
     with progress("Sealing", len(claim.formats)) as tell:
         done = iter(range(1, len(claim.formats) + 1))
         manifest = sealing.finish(config, store, claim, lambda name: tell(next(done), len(claim.formats), name))
-    click.echo(
-        f"\nClosed: {month} v{manifest.version}, prepared by {manifest.preparer}, approved by {manifest.approver}."
+    layout.echo()
+    layout.echo(
+        f"Closed: {month} v{manifest.version}, prepared by {manifest.preparer}, approved by {manifest.approver}."
     )
     show_sealed(manifest)
 
@@ -127,15 +129,16 @@ def show_prospect(prospect: Prospect) -> None:
     """What would be sealed, and what stands in the way."""
     statement, total = prospect.statement, prospect.statement.total.amounts
     period = statement.period
-    click.echo(f"{period.month} v{prospect.version} ({period.timezone}), as of {factors.minute(statement.as_of_s)}")
+    layout.echo(f"{period.month} v{prospect.version} ({period.timezone}), as of {factors.minute(statement.as_of_s)}")
     for line in amount_lines(total):
-        click.echo(f"  {line}")
+        layout.echo(f"  {line}")
     what = ((statement.rows, "row"), (statement.factors, "factor"), (statement.inputs, "file"))
     corrections = counted(len(statement.corrections), "correction")
-    click.echo(f"  {', '.join(counted(len(of), noun) for of, noun in what)}, {corrections} of earlier months")
+    layout.echo(f"  {', '.join(counted(len(of), noun) for of, noun in what)}, {corrections} of earlier months")
     for each in statement.reconciliation:
-        click.echo(f"  {comparison(each)}")
-    click.echo(f"  to be sealed as {', '.join(EXPORTS)}\n")
+        layout.echo(f"  {comparison(each)}")
+    layout.echo(f"  to be sealed as {', '.join(EXPORTS)}")
+    layout.echo()
     show_findings("Conditions", [_finding(check) for check in prospect.checks])
 
 
@@ -172,7 +175,7 @@ def _finding(check: Check) -> Finding:
 
 def show_sealed(manifest: Manifest) -> None:
     for output in (manifest.inputs, *manifest.outputs):
-        click.echo(f"  {output.sha256[:16]}  {output.size_bytes:>10}  {output.name}")
+        layout.echo(f"  {output.sha256[:16]}  {output.size_bytes:>10}  {output.name}")
 
 
 def show_status(store: BookStore, wanted: Sequence[str], *, as_json: bool) -> None:
@@ -182,9 +185,9 @@ def show_status(store: BookStore, wanted: Sequence[str], *, as_json: bool) -> No
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
         return
     if not found:
-        click.echo("No month was reviewed or closed yet: every export is a draft.")
+        layout.echo("No month was reviewed or closed yet: every export is a draft.")
     for version in found:
-        click.echo(f"{version.month}  v{version.number}  {_state(version)}")
+        layout.echo(f"{version.month}  v{version.number}  {_state(version)}")
 
 
 def _state(version: Version) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from tracker.books.interface import BookStore
-from tracker.cli import factors
+from tracker.cli import factors, layout
 from tracker.cli.beside import compared, take_theirs, theirs_options
 from tracker.cli.close import amount_lines, comparison, progress, thousandths
 from tracker.cli.options import config_of, config_options
@@ -105,9 +105,9 @@ def _deliver(done: Exported, folder: Path, url: str, now_s: int, *, as_json: boo
         click.echo(factors.encode(_document(done, written, url)))
         return
     for line in _summary(done, now_s):
-        click.echo(line)
+        layout.echo(line)
     for path in written:
-        click.echo(f"  {path.stat().st_size:>10}  {path}")
+        layout.echo(f"  {path.stat().st_size:>10}  {path}")
 
 
 def _filter(text: str) -> tuple[str, str]:
@@ -122,7 +122,7 @@ def _books(config: Config, url: str | None) -> BookStore:
     if not url and not config.books.url and (config.node.state_dir / LEDGER_FILE).exists():
         done, _ = ship_node(config, None, Wanted(), lambda _done, _all: None)
         for sentence in (*done.conflicts, *done.damaged, *done.notes):
-            click.echo(f"wattledger: {sentence}", err=True)
+            layout.echo(f"wattledger: {sentence}", err=True)
     own = config.node.state_dir / "books"
     if not url and not config.books.url and not own.is_dir():
         raise UsageError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from tracker.cli import factors
+from tracker.cli import factors, layout
 from tracker.cli.grid_node import node_config, node_options
 from tracker.core.errors import UsageError, WattledgerError
 from tracker.grid.bundle import encode_bundle, read_bundle, write_bundle
@@ -97,4 +97,4 @@ def _say(what: dict[str, Any], *, as_json: bool) -> None:
         click.echo(factors.encode(what))
         return
     counts = f": {what['new']} new, {what['changed']} revised, {what['same']} as known" if "new" in what else ""
-    click.echo(f"{what['file']}  {what['factors']} factors of {', '.join(what['zones']) or 'no zone'}{counts}")
+    layout.echo(f"{what['file']}  {what['factors']} factors of {', '.join(what['zones']) or 'no zone'}{counts}")

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import msgspec
 
-from tracker.cli import factors
+from tracker.cli import factors, layout
 from tracker.cli.grid_node import asking, node_config, node_options, services
 from tracker.config import Config
 from tracker.core.errors import UsageError
@@ -122,10 +122,10 @@ def _say(asked: _Range, outcome: Outcome, *, as_json: bool) -> None:
         click.echo(msgspec.json.encode(document))
     elif sys.stdout.isatty() and (error is None or fetched.rows):
         counts = f"{fetched.new} new, {fetched.changed} revised, {fetched.same} as known"
-        click.echo(f"{outcome.provider}  {outcome.zone}  {fetched.rows} values: {counts}")
+        layout.echo(f"{outcome.provider}  {outcome.zone}  {fetched.rows} values: {counts}")
     if error is not None:
         kept = f" {fetched.rows} values of the range came before that and are kept." if fetched.rows else ""
-        click.echo(f"wattledger: {outcome.provider}: {error}{kept}", err=True)
+        layout.echo(f"wattledger: {outcome.provider}: {error}{kept}", err=True)
 
 
 @contextmanager
@@ -153,7 +153,7 @@ def _due(config: Config) -> int:
     try:
         return 0 if _read_due(config) else 1
     except StoreError as error:
-        click.echo(f"wattledger: {error}", err=True)
+        layout.echo(f"wattledger: {error}", err=True)
         return 2
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tracker.cli import factors, grid_advice
+from tracker.cli import factors, grid_advice, layout
 from tracker.cli.grid_advice import Wish, span
 from tracker.cli.grid_node import asking, node_config, node_options, say, services
 from tracker.config import Config
@@ -60,9 +60,9 @@ def show_forecast(
         raise _nothing(zone, wish, [each for each, _ in found])
     if as_json:
         return
-    click.secho(f"{zone.code}  {zone.name}: {span(wish.length_s)} within {span(wish.within_s)}", bold=True)
+    layout.echo(f"{zone.code}  {zone.name}: {span(wish.length_s)} within {span(wish.within_s)}", bold=True)
     for advice, live in advices:
-        click.echo()
+        layout.echo()
         for label, text in grid_advice.lines(advice, wish, live=live):
             say(label, text)
 
@@ -114,7 +114,7 @@ def _ask(config: Config, zone: Zone, now_s: int) -> Iterator[Forecast]:
         try:
             asked = services(config, zone, ask)
         except UsageError as error:  # of a zone that is not the node's, the store may know something all the same
-            click.echo(f"wattledger: {error}", err=True)
+            layout.echo(f"wattledger: {error}", err=True)
             return
         for place, provider in asked:
             try:
@@ -122,7 +122,7 @@ def _ask(config: Config, zone: Zone, now_s: int) -> Iterator[Forecast]:
                 if answer is not None:
                     yield answer
             except ProviderError as error:
-                click.echo(f"wattledger: {provider.name}: {error}", err=True)
+                layout.echo(f"wattledger: {provider.name}: {error}", err=True)
 
 
 def _nothing(zone: Zone, wish: Wish, found: list[Forecast]) -> WattledgerError:

@@ -58,7 +58,7 @@ def list_zones(text: str, at: str | None, as_json: bool, config_path: Path | Non
     except (
         WattledgerError
     ) as error:  # what is wrong with the configuration may be the zone that somebody looks for here
-        click.echo(f"wattledger: {error}", err=True)
+        layout.echo(f"wattledger: {error}", err=True)
     if as_json:
         click.echo(factors.encode([_zone_json(zone, tables, at_s, live) for zone in found]))
         return
@@ -97,15 +97,15 @@ def _print(found: Sequence[Zone], tables: TablesProvider, at_s: int, live: _Live
     header = ("ZONE", "NAME", "G/KWH", "TYPE", "TIER", "EDITION")
     rows = [(_code(zone, live), zone.name, *_columns(zone, answer)) for zone, answer in answers]
     lines = layout.table(header, rows, right={2, 4}, flexible={1, 5}, within=layout.width())
-    click.secho(next(lines), bold=True)
+    layout.echo(next(lines), bold=True)
     for line in lines:
-        click.echo(line)
+        layout.echo(line)
     notes = list(_notes(answers, live))
     if notes:
-        click.echo()
+        layout.echo()
     for note in notes:
         for n, line in enumerate(wrapped(note)):
-            click.echo(f"  {line}" if n else line)
+            layout.echo(f"  {line}" if n else line)
 
 
 def _notes(answers: Sequence[tuple[Zone, Choice | NoFactor]], live: _Live) -> Iterator[str]:

@@ -58,7 +58,7 @@ def asking(config: Config) -> Iterator[Ask]:
 
 def say(label: str, text: str) -> None:
     for line in layout.entry(label, text, label_width=_LABEL, within=layout.width()):
-        click.echo(line)
+        layout.echo(line)
 
 
 def inner_width() -> int | None:

@@ -45,25 +45,25 @@ def show(
     if as_json:
         click.echo(factors.encode(_document(known)))
         return
-    click.secho(f"{zone.code}  {zone.name}", bold=True)
+    layout.echo(f"{zone.code}  {zone.name}", bold=True)
     for line in _heading(known):
-        click.echo(f"  {line}")
-    click.echo()
+        layout.echo(f"  {line}")
+    layout.echo()
     for label, text in _lines(known):
         say(label, text)
     _section("Annual and hourly, side by side", _side_by_side(known))
     _section("What each tier says", _ladder_lines(known.tiers, known.used))
-    click.echo()
-    click.secho("Market-based, what no contract covers", bold=True)
+    layout.echo()
+    layout.echo("Market-based, what no contract covers", bold=True)
     for label, text in _residual_lines(known.residual):
         say(label, text)
 
 
 def _section(title: str, lines: Iterator[str]) -> None:
-    click.echo()
-    click.secho(title, bold=True)
+    layout.echo()
+    layout.echo(title, bold=True)
     for line in lines:
-        click.echo(f"  {line}".rstrip())
+        layout.echo(f"  {line}".rstrip())
 
 
 def _heading(known: Known) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Aligned text: as wide as the terminal, uncut in a pipe."""
+"""Aligned text: as wide as the terminal, uncut in a pipe. Whatever is in it, a terminal shows it and obeys nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import click
+
+from tracker.core.plain import plain
 
 _NARROWEST = 12
 
@@ -14,6 +19,11 @@ _NARROWEST = 12
 def width() -> int | None:
     """Columns of the terminal; None in a pipe, where nothing is wrapped or cut."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def echo(text: str = "", *, err: bool = False, **style: Any) -> None:
+    """A line for people, of words that may be anybody's. ``style``: as ``click.style`` takes it."""
+    click.echo(click.style(plain(text), **style) if style else plain(text), err=err)
 
 
 def cells(text: str) -> int:
@@ -45,6 +55,7 @@ def table(
     within: int | None = None,
 ) -> Iterator[str]:
     """Lines of a table. ``flexible`` columns are cut, the widest first, until a line fits ``within``."""
+    rows = [[plain(text) for text in row] for row in rows]
     widths = [max(map(cells, column)) for column in zip(header, *rows, strict=True)]
     while within is not None and sum(widths) + 2 * (len(widths) - 1) > within:
         widest = max(flexible, key=lambda column: widths[column], default=None)
@@ -58,6 +69,7 @@ def table(
 
 def entry(label: str, text: str, *, label_width: int, within: int | None, indent: int = 2) -> Iterator[str]:
     """A label and its text, wrapped beside it."""
+    text = plain(text)
     room = None if within is None else max(30, within - indent - label_width - 2)
     lines = [text] if room is None else textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
     for n, line in enumerate(lines or [""]):

@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> Any:
         code = cli.main(args=arguments, prog_name="wattledger", standalone_mode=False)
         sys.stdout.flush()
     except WattledgerError as error:
-        click.echo(f"wattledger: {error}", err=True)
+        _tell(f"wattledger: {error}")
         code = error.exit_code
     except click.Abort:
         click.echo("Aborted!", err=True)
@@ -86,15 +86,23 @@ def main(arguments: list[str] | None = None) -> Any:
         _forget_output()
     except OSError as error:
         _raise_for_debugging()
-        click.echo(f"wattledger: {_in_words(error)}", err=True)
+        _tell(f"wattledger: {_in_words(error)}")
         code = 1
         _forget_output()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told in a sentence
         _raise_for_debugging()
-        click.echo(f"wattledger: unexpected {type(error).__name__}: {error}.", err=True)
-        click.echo("This is a bug. Set WATTLEDGER_DEBUG=1, run it again, and report what it prints.", err=True)
+        _tell(f"wattledger: unexpected {type(error).__name__}: {error}.")
+        _tell("This is a bug. Set WATTLEDGER_DEBUG=1, run it again, and report what it prints.")
         code = 1
     sys.exit(code if isinstance(code, int | str) else 0)
+
+
+def _tell(sentence: str) -> None:
+    """On stderr. There may be anybody's words in it."""
+    from tracker.cli.layout import echo  # noqa: PLC0415 - a daemon that starts has nothing to say
+
+    for line in sentence.split("\n"):
+        echo(line, err=True)
 
 
 def _open_streams() -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-import click
-
 from tracker.books.interface import BookStore
+from tracker.cli import layout
 from tracker.config import Config
 from tracker.core.statement import Statement
 from tracker.core.words import counted
@@ -24,7 +23,7 @@ def tell_only_here(config: Config, store: BookStore, statement: Statement) -> No
         if missing:
             what = f"{counted(missing, 'grid factor')} of {statement.period.month}"
             said = f"This machine knows {what} that the books lack; nothing is weighed with that."
-            click.echo(f"wattledger: {said} Put it there: {_command(config, store)}", err=True)
+            layout.echo(f"wattledger: {said} Put it there: {_command(config, store)}", err=True)
 
 
 def _command(config: Config, store: BookStore) -> str:

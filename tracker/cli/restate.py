@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from tracker.cli import factors
+from tracker.cli import factors, layout
 from tracker.cli.close import progress, thousandths, user
-from tracker.cli.layout import table, width
 from tracker.cli.options import config_of, config_options
 from tracker.cli.ship_node import books_of
 from tracker.core.closing import checked_month, checked_person
@@ -61,7 +60,7 @@ def restate(
         if reason or as_of or dry_run or as_json:
             raise UsageError("--withdraw only takes a version back.", "Leave the other options out.")
         name = withdraw(store, checked_month(month), person, now_s=now_s, note=" ".join(note.split()))
-        click.echo(f"Withdrawn by {person}: nothing of {month} is open. {name}")
+        layout.echo(f"Withdrawn by {person}: nothing of {month} is open. {name}")
         return
     as_of_s = min(factors.instant(as_of), now_s)
     with progress("Composing"):
@@ -77,22 +76,24 @@ def restate(
 def _show(found: Shadow, written: str) -> None:
     decision, month = found.decision, found.closed.month
     if decision.outcome is Outcome.NOTHING:
-        click.echo(f"{month} v{found.closed.number}: nothing new is known; what was reported and posted is what it is.")
+        layout.echo(
+            f"{month} v{found.closed.number}: nothing new is known; what was reported and posted is what it is."
+        )
         return
     rows = [_row(each) for each in decision.corrections]
-    for line in table(_HEADER, rows, right=range(2, len(_HEADER)), flexible=(0,), within=width()):
-        click.echo(line)
-    click.echo("")
+    for line in layout.table(_HEADER, rows, right=range(2, len(_HEADER)), flexible=(0,), within=layout.width()):
+        layout.echo(line)
+    layout.echo()
     for moved in decision.moved:
-        click.echo(f"  {_moved(moved)}")
+        layout.echo(f"  {_moved(moved)}")
     if decision.outcome is Outcome.POST:
         what = f"{counted(len(decision.corrections), 'correction')} of {month} in {found.into}"
-        click.echo(f"{'Posted' if written else 'To post'}: {what}. {written}".rstrip())
+        layout.echo(f"{'Posted' if written else 'To post'}: {what}. {written}".rstrip())
     else:
-        click.echo(f"{decision.because} {month} {'has' if written else 'needs'} a v{found.next}. {written}".rstrip())
-        click.echo(f"Review and close it: wattledger close {month} --review --as PREPARER")
+        layout.echo(f"{decision.because} {month} {'has' if written else 'needs'} a v{found.next}. {written}".rstrip())
+        layout.echo(f"Review and close it: wattledger close {month} --review --as PREPARER")
         if written:
-            click.echo(f"Or take it back before: wattledger restate {month} --withdraw")
+            layout.echo(f"Or take it back before: wattledger restate {month} --withdraw")
 
 
 def _row(correction: Correction) -> tuple[str, ...]:

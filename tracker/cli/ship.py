@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from tracker.books.shipping import Shipped
+from tracker.cli import layout
 from tracker.cli.options import config_of, config_options
 from tracker.cli.ship_history import HistoryFlags, history_options, ship_from_prometheus, take_history
 from tracker.cli.ship_node import Wanted, ship_node
@@ -82,7 +83,7 @@ def _attempt(config: Config, books: str | None, wanted: Wanted | HistoryFlags, *
     except UsageError:
         raise
     except WattledgerError as error:
-        click.echo(f"wattledger: {error}", err=True)
+        layout.echo(f"wattledger: {error}", err=True)
         return False
 
 
@@ -97,13 +98,13 @@ def _once(config: Config, books: str | None, wanted: Wanted | HistoryFlags, *, a
             case _:
                 assert_never(wanted)
     for sentence in (*done.conflicts, *done.damaged, *done.notes):
-        click.echo(f"wattledger: {sentence}", err=True)
+        layout.echo(f"wattledger: {sentence}", err=True)
     if as_json:
         click.echo(msgspec.json.encode({"books": url, "ok": done.ok, **asdict(done), "until": _utc(done)}))
     elif sys.stdout.isatty():
         what = counted(len(done.created), "new file") if done.created else "nothing new"
         of_hours = not (isinstance(wanted, Wanted) and wanted.factors)
-        click.echo(f"{url}: {what}" + (f", closed hours up to {_utc(done) or 'none yet'}" if of_hours else ""))
+        layout.echo(f"{url}: {what}" + (f", closed hours up to {_utc(done) or 'none yet'}" if of_hours else ""))
     return done.ok
 
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-import click
-
+from tracker.cli import layout
 from tracker.core.model import Finding, Level
+from tracker.core.plain import plain
 
 _MARKS = {Level.OK: ("ok", "green"), Level.WARN: ("warn", "yellow"), Level.FAIL: ("FAIL", "red")}
 
@@ -22,12 +22,12 @@ def show_findings(title: str, findings: Sequence[Finding]) -> None:
 
 
 def _show_lines(title: str, findings: Sequence[Finding]) -> None:
-    click.echo(title)
-    width = max((len(finding.subject) for finding in findings), default=0)
+    layout.echo(title)
+    width = max((len(plain(finding.subject)) for finding in findings), default=0)
     for finding in findings:
-        click.echo(f"  {_MARKS[finding.level][0]:<4}  {finding.subject:<{width}}  {finding.message}")
-        for line in finding.remedy.splitlines():
-            click.echo(f"  {'':<4}  {'':<{width}}  fix: {line}")
+        layout.echo(f"  {_MARKS[finding.level][0]:<4}  {plain(finding.subject):<{width}}  {finding.message}")
+        for line in finding.remedy.split("\n") if finding.remedy else ():
+            layout.echo(f"  {'':<4}  {'':<{width}}  fix: {line}")
 
 
 def _show_table(title: str, findings: Sequence[Finding]) -> None:
@@ -42,8 +42,8 @@ def _show_table(title: str, findings: Sequence[Finding]) -> None:
     table.add_column(overflow="fold")
     for finding in findings:
         mark, colour = _MARKS[finding.level]
-        told = Text(finding.message)
-        if finding.remedy:
-            told.append(f"\n{finding.remedy}", style="cyan")
-        table.add_row(Text(mark, style=colour), Text(finding.subject), told)
+        told = Text(plain(finding.message))
+        for line in finding.remedy.split("\n") if finding.remedy else ():
+            told.append(f"\n{plain(line)}", style="cyan")
+        table.add_row(Text(mark, style=colour), Text(plain(finding.subject)), told)
     Console(highlight=False).print(table)

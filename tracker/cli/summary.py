@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tracker.core.plain import plain
 from tracker.declare import Energy
 from tracker.declare.energy import J_PER_KWH
 
-NO_DAEMON = "No daemon is running: nothing was measured. Start it with: wattledger run"
+NO_DAEMON = "No daemon answers: nothing was measured. Start one: wattledger run (--demo takes no declarations)"
 GONE = "The daemon does not answer any more; what it had booked of this run is in its ledger, under this name."
 STARTING = "The daemon has just started and had booked nothing yet; ask again with the next run."
 NOTHING = "Nothing was charged: it used less than the daemon can tell apart, or ended before a tick had seen it."
@@ -116,7 +117,7 @@ def text_of(summary: Summary) -> str:
         rows += [(unit, _unit(energy, unit)) for unit in energy.units]
     width = max((len(name) for name, _ in rows), default=0)
     lines += [f"  {name:<{width}}  {value}" for name, value in rows]
-    return "\n".join([*lines, *(f"  note: {note}" for note in summary.notes)])
+    return "\n".join(map(plain, [*lines, *(f"  note: {note}" for note in summary.notes)]))
 
 
 def _emissions(energy: Energy, node: Mapping[str, Any] | None) -> list[tuple[str, str]]:

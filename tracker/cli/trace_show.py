@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-import click
-
 from tracker.books.finding import ranges, some, utc
 from tracker.books.trace import SUMS_OF_PRINTED, EntrySum, Product, Rounded
 from tracker.cli import layout
@@ -29,9 +27,9 @@ def show(found: RowTrace, *, each_hour: bool) -> None:
     """Print it. ``each_hour``: nothing is left out."""
     shown = None if each_hour else _SHOWN
     state = f"v{found.version}, closed" if found.version else "draft"
-    click.secho(f"{found.month} ({state}), row {found.line.row_id}", bold=True)
+    layout.echo(f"{found.month} ({state}), row {found.line.row_id}", bold=True)
     for line in _heading(found):
-        click.echo(f"  {line}")
+        layout.echo(f"  {line}")
     _section("Printed = whole + step", _rounding(found.rounding))
     for basis in found.bases:
         if basis.products and (basis.name != "cost" or any(each.rate is not None for each in basis.products)):
@@ -41,18 +39,18 @@ def show(found: RowTrace, *, each_hour: bool) -> None:
     _section("Factors", _factors(found.factors, shown))
     _section("Entries of the ledgers", _entries(found.entries, shown))
     _section("The nodes' own counters", iter(found.live.explanation))
-    _section("Policy", (f"{title}: {text}" for title, text in found.policy))
+    _section("Policy", (f"{title}: {' '.join(text.split())}" for title, text in found.policy))
     for note in found.notes:
-        click.secho(note, fg="yellow")
+        layout.echo(note, fg="yellow")
 
 
 def _section(title: str, lines: Iterator[str]) -> None:
     listed = list(lines)
     if listed:
-        click.echo()
-        click.secho(title, bold=True)
+        layout.echo()
+        layout.echo(title, bold=True)
         for line in listed:
-            click.echo(f"  {line}".rstrip())
+            layout.echo(f"  {line}".rstrip())
 
 
 def _heading(found: RowTrace) -> Iterator[str]:

@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
+from tracker.cli import layout
+from tracker.cli.assumed import PUE_ASSUMED, SIMULATED, ZONE_ASSUMED, is_pue_assumed
 from tracker.cli.beside import Theirs, take_theirs, theirs_options
 from tracker.cli.options import config_of, config_options
 from tracker.cli.show import show_findings
@@ -53,10 +55,12 @@ def verify(config_path: Path | None, as_json: bool, books: str | None, month: st
     if not path.exists():
         raise UsageError(f"There is no ledger at {path}.", "Name its folder with --state-dir, or start: wattledger run")
     result = audit(path)
+    pue_assumed = any(is_pue_assumed(config, permille) for permille in result.pues_permille)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(result), indent=2))
+        document = {**msgspec.to_builtins(result), "pue_assumed": pue_assumed}
+        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
     else:
-        _print(result, path)
+        _print(result, path, pue_assumed=pue_assumed)
     sys.exit(0 if result.ok else 1)
 
 
@@ -67,11 +71,16 @@ def _verify_books(config: Config, url: str, month: str | None, theirs: Theirs, *
     sys.exit(0 if ok else 1)
 
 
-def _print(result: Audit, path: Path) -> None:
-    click.echo(f"{path}: {result.entries} entries, {result.devices} devices, {result.workloads} workloads")
+def _print(result: Audit, path: Path, *, pue_assumed: bool) -> None:
+    layout.echo(f"{path}: {result.entries} entries, {result.devices} devices, {result.workloads} workloads")
     if result.first_slot_s is not None and result.booked_until_ms is not None:
-        click.echo(f"from {_utc(result.first_slot_s)} to {_utc(result.booked_until_ms / 1000)} UTC")
-    click.echo(f"devices   {_kwh(result.energy_uj)}\nworkloads {_kwh(result.charged_energy_uj)}")
+        layout.echo(f"from {_utc(result.first_slot_s)} to {_utc(result.booked_until_ms / 1000)} UTC")
+    layout.echo(f"devices   {_kwh(result.energy_uj)}")
+    layout.echo(f"workloads {_kwh(result.charged_energy_uj)}")
+    if result.simulated_uj:
+        layout.echo(f"simulated {_kwh(result.simulated_uj)}: {SIMULATED}")
+    for note in (*([ZONE_ASSUMED] if result.assumed_zones else ()), *([PUE_ASSUMED] if pue_assumed else ())):
+        layout.echo(f"note: {note}")
     rows = [Finding(f.level, _where(f), f.message, f.remedy) for f in result.findings]
     show_findings("Audit", rows or [Finding(Level.OK, "ledger", "Everything adds up.")])
 

@@ -13,6 +13,7 @@ from tracker import clock
 from tracker.books.audit import LakeAudit, audit_lake
 from tracker.books.finding import BooksFinding
 from tracker.books.interface import BookStore
+from tracker.cli import layout
 from tracker.cli.beside import Theirs, compared
 from tracker.cli.ship_node import books_of
 from tracker.cli.show import show_findings
@@ -78,8 +79,8 @@ def _document(store: BookStore, lake: LakeAudit, closed: ClosedAudit, lines: Seq
 
 
 def _print(store: BookStore, lake: LakeAudit, closed: ClosedAudit, lines: Sequence[Reconciled]) -> None:
-    click.echo(f"{store.url}: {lake.files} files, {_size(lake.size_bytes)}, {lake.node_hours} node-hours")
-    click.echo(f"closed: {', '.join(closed.verified) or 'none yet'}")
+    layout.echo(f"{store.url}: {lake.files} files, {_size(lake.size_bytes)}, {lake.node_hours} node-hours")
+    layout.echo(f"closed: {', '.join(closed.verified) or 'none yet'}")
     whole = Finding(Level.OK, "lake", "Every file is whole; nothing is twice.")
     empty = Finding(Level.WARN, "lake", "There are no hours to verify.", "Ship some from a node: wattledger ship")
     show_findings("Lake", _rows(lake.findings) or [whole if lake.files else empty])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import click
 
 from tracker.core.model import DeviceUse, Moment
+from tracker.core.plain import plain
 from tracker.workloads.names import Named
 from tracker.workloads.observer import CgroupObserver
 
@@ -71,7 +72,7 @@ def _name(named: Named) -> str:
 def show(found: Section) -> None:
     """Print it, one line each."""
     click.secho(f"Workloads: {found.live} live, {found.without_team} without a team", bold=True)
-    lines = [(row.kind, _cut(row.name), _labels(row), _rule(row)) for row in found.rows]
+    lines = [(row.kind, _cut(plain(row.name)), plain(_labels(row)), plain(_rule(row))) for row in found.rows]
     widths = [max((len(line[column]) for line in lines), default=0) for column in range(3)]
     for row, line in zip(found.rows, lines, strict=True):
         kind, name, labels = (text.ljust(width) for text, width in zip(line, widths, strict=False))

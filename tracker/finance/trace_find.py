@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from tracker.books.allocation import allocate_idle
 from tracker.books.rows import TOTAL
 from tracker.core.errors import UsageError
+from tracker.core.plain import plain
 from tracker.core.statement import Correction, Line
 
 _NEAREST = 5
@@ -57,6 +58,6 @@ def _handed_on(lines: Sequence[Line], month: str, group_by: Sequence[str]) -> tu
 
 
 def _listed(lines: Iterable[Line]) -> str:
-    told = [f"{line.row_id} ({' / '.join(part or '-' for part in line.key)})" for line in lines]
+    told = [f"{line.row_id} ({plain(' / '.join(part or '-' for part in line.key))})" for line in lines]
     more = f" and {len(told) - _NEAREST} more" if len(told) > _NEAREST else ""
     return f"There are: {', '.join(told[:_NEAREST])}{more}." if told else "The month has no rows."
