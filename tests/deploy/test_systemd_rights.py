@@ -72,6 +72,22 @@ def test_users_have_no_shell_and_no_password(root: Path) -> None:
     assert all(word.startswith("!") for _, word in locked)
 
 
+def test_hosts_that_share_a_folder_of_books_can_have_the_same_user(tmp_path: Path) -> None:
+    """By the line of the drop-in, before the installation: a host's next free number is another on each, and then none
+    may read the other's folders."""
+    text = (SYSTEMD / "drop-ins/books-folder.conf").read_text()
+    (rule,) = re.findall(r"^#   echo '(u wattledger .*)' \| systemd-sysusers -$", text, re.MULTILINE)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_text("other:x:999:999::/:/bin/sh\n")
+    (tmp_path / "etc/group").write_text("other:x:999:\n")
+    (tmp_path / "first.conf").write_text(f"{rule}\n")
+    apply(tmp_path, "systemd-sysusers", tmp_path / "first.conf")
+    apply(tmp_path, "systemd-sysusers", SYSTEMD / "wattledger.sysusers.conf")
+    rows = [row.split(":") for row in (tmp_path / "etc/passwd").read_text().splitlines()]
+    assert [row[2:4] for row in rows if row[0] == "wattledger"] == [["700", "700"]]
+    assert {row[0] for row in rows} == {"other", "wattledger", "wattledger-portal"}
+
+
 def test_tmpfiles_opens_the_counters_to_the_group_and_nothing_else(root: Path) -> None:
     apply(root, "systemd-tmpfiles", "--create", SYSTEMD / "wattledger.tmpfiles.conf")
     assert rights(root) == expected(group_of(root))
