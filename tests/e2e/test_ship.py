@@ -196,7 +196,7 @@ def test_a_bucket_and_what_is_wrong_with_one(node: Node, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("--books", "nowhere/below/books"), 2, "There is no folder"),
+        (("--books", "nowhere/below/books"), 1, "There is no folder"),
         (("--books", "ftp://x"), 2, "is no address of books"),
         (("--every", "often"), 2, "--every often is no length of time"),
         (("--every", "1s"), 2, "--every 1s is too often"),
