@@ -23,7 +23,7 @@ from tracker.bookkeeper import Bookkeeper
 from tracker.config import Config
 from tracker.config.pue import statements, zone_of
 from tracker.core.accounting import pue_at
-from tracker.core.model import Method
+from tracker.core.model import Finding, Level, Method
 from tracker.core.snapshot import ShipState, Snapshot
 from tracker.core.units import MS_PER_S, NS_PER_MS, NS_PER_S
 from tracker.grid.interface import GridProvider
@@ -120,6 +120,13 @@ class Daemon:
     def booked(self) -> bool:
         """Whether the last booking was taken."""
         return self._books.health.ok
+
+    @property
+    def declaring(self) -> Finding:
+        """Whether runs can be declared here, and where."""
+        if self._declared is None:
+            return Finding(Level.OK, "declare", "A demonstration takes no declarations of runs.")
+        return self._declared.check()[0]
 
     def release(self) -> None:
         """Let go of every driver that blocks a reset, or take it up again (SIGUSR1)."""

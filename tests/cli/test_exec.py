@@ -154,7 +154,9 @@ def test_without_a_daemon_the_command_runs_and_the_summary_says_what_is_missing(
     assert (done.returncode, done.stdout) == (0, "out\n")
     first, *rest = done.stderr.splitlines()
     assert first.startswith("wattledger: echo-")
-    assert rest == ["  note: No daemon is running: nothing was measured. Start it with: wattledger run"]
+    assert rest == [
+        "  note: No daemon answers: nothing was measured. Start one: wattledger run (--demo takes no declarations)"
+    ]
     told = json.loads(run(env, "--json", "true").stderr)
     assert (told["exit_code"], told["energy_j"], told["emissions_g"], told["booked"]) == (0, None, None, False)
 

@@ -206,6 +206,7 @@ def test_the_demo_is_simulated_everywhere(tmp_path: Path) -> None:
         # Which team is at work depends on the hour of the simulated day; some team always is.
         named = [value for (name, labels), value in series.items() if name == WORKLOAD and dict(labels)["team"]]
         assert sum(named) > 0
+        assert any("A demonstration takes no declarations of runs." in line for line in daemon.log)
         assert daemon.stop() == 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -137,7 +139,15 @@ def test_runs_can_be_declared_while_the_observer_lives(stage: Stage, tmp_path: P
     observer.start()
     assert path.is_socket()
     assert str(path) in declared.check()[0].message
+    asking = DeclaredResolver(
+        Options(socket=str(path)), stage.node.roots, stage.now, tmp_path, "boot", Pace(5, 10), nothing_booked
+    )
+    assert asking.check()[0].message == f"A daemon takes declarations of runs at {path}."
     observer.close()
+    with closing(socket.socket(socket.AF_UNIX)) as dead:
+        dead.bind(str(path))
+    assert "would take" in asking.check()[0].message, "a socket is no daemon"
+    path.unlink()
     assert not path.exists()
 
 

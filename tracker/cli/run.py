@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from tracker.app import Daemon
 from tracker.cli.options import config_of, config_options
 from tracker.cli.waiting import ends
+from tracker.core.model import Level
 from tracker.log import Log, Severity
 
 #: When this process took over from one that could not go on, so that a library that stays old makes no loop.
@@ -64,6 +65,9 @@ def run(config_path: Path | None, demo: bool, **flags: Any) -> None:
     signal.signal(signal.SIGUSR1, lambda *_: daemon.release())
     _say(f"wattledger is at {daemon.url}")
     log.event(Severity.INFO, "started", "The daemon runs.", url=daemon.url, state_dir=config.node.state_dir, demo=demo)
+    found = daemon.declaring
+    severity = Severity.INFO if found.level is Level.OK else Severity.WARNING
+    log.event(severity, "declarations", found.message, remedy=found.remedy or None)
     daemon.run()
     if daemon.restart_wanted:
         message = "The driver was upgraded; everything is booked and a new process takes over."

@@ -16,14 +16,31 @@ Json = dict[str, Any]
 
 
 def socket_path() -> str:
-    """What WATTLEDGER_SOCKET says, else the first place where a daemon of this node or of this user listens."""
+    """What WATTLEDGER_SOCKET says, else the first place where a daemon of this node or of this user answers."""
     given = os.environ.get(ENV_SOCKET, "")
-    if given:
-        return given
+    return given or first_answering(places()) or places()[0]
+
+
+def places() -> list[str]:
+    """Where daemons listen that nobody told otherwise: of the node, as a service or by hand, and of this user."""
     state = os.environ.get("XDG_STATE_HOME", "")
     state = state if state.startswith("/") else os.path.expanduser("~/.local/state")  # noqa: PTH111 - pathlib loads slowly
-    places = ("/run/wattledger/declare.sock", "/var/lib/wattledger/declare.sock", f"{state}/wattledger/declare.sock")
-    return next((place for place in places if os.access(place, os.W_OK)), places[0])
+    return ["/run/wattledger/declare.sock", "/var/lib/wattledger/declare.sock", f"{state}/wattledger/declare.sock"]
+
+
+def first_answering(those: list[str]) -> str | None:
+    """The first of these sockets where somebody listens: one that a killed daemon left shadows no living one."""
+    for place in those:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as peer:
+            peer.setblocking(False)
+            try:
+                peer.connect(place)
+            except BlockingIOError:  # a daemon with no room for one more just now
+                return place
+            except (OSError, ValueError):  # ValueError: a path with a zero byte
+                continue
+            return place
+    return None
 
 
 def line(message: Json) -> bytes:

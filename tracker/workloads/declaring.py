@@ -18,7 +18,7 @@ from tracker.workloads.checks import in_cgroup_namespace
 from tracker.workloads.declared.desk import Desk, Pace
 from tracker.workloads.declared.memory import FILE, Memory
 from tracker.workloads.declared.peers import Peers
-from tracker.workloads.declared.place import places
+from tracker.workloads.declared.place import answers, places
 from tracker.workloads.declared.runs import Runs
 from tracker.workloads.declared.server import RunServer
 from tracker.workloads.declared.totals import Booked
@@ -92,7 +92,7 @@ class DeclaredResolver(Resolver):
             return (Finding(Level.OK, "declare", "Runs cannot be declared: [workloads.declared] listen = false."),)
         if self._server is not None:
             return self._server.check()
-        taken = next((path for path in self._places if path.is_socket()), None)
+        taken = next((path for path in self._places if answers(path)), None)
         if taken is not None:
             return (Finding(Level.OK, "declare", f"A daemon takes declarations of runs at {taken}."),)
         return (Finding(Level.OK, "declare", f"A daemon would take declarations of runs at {self._places[0]}."),)

@@ -16,11 +16,12 @@ import pytest
 from tests.e2e.daemon import until
 from tests.fakes import snapshots
 from tests.workloads.declared.puppet import Puppet
-from tests.workloads.declared.serving import Served, declaration, serving
-from tracker.core.model import Component, Kind, Method, Workload
+from tests.workloads.declared.serving import Served, built, declaration, serving
+from tracker.core.model import Component, Kind, Level, Method, Workload
 from tracker.core.snapshot import LedgerHealth, Tally, WorkloadState
 from tracker.workloads.declared.connection import LINES_PER_S
-from tracker.workloads.declared.place import SYSTEM_SOCKET, Place, places, take
+from tracker.workloads.declared.desk import Pace
+from tracker.workloads.declared.place import SYSTEM_SOCKET, Place, answers, places, take
 from tracker.workloads.declared.protocol import MAX_LINE_BYTES
 
 TOKEN = "0" * 32
@@ -389,6 +390,31 @@ def test_where_a_daemon_listens(tmp_path: Path) -> None:
     assert str(tmp_path / "a") in why
     first.close()
     second.close()
+
+
+def test_a_daemon_that_listens_elsewhere_says_how_to_find_it(tmp_path: Path) -> None:
+    """The second one of a node: nobody would look where it is."""
+    taken, free = tmp_path / "declare.sock", tmp_path / "b.sock"
+    with serving(tmp_path):
+        _, second = built(tmp_path / "second", Pace(5.0, 10.0))
+        second.start([taken, free])
+        found = second.check()[0]
+        second.close()
+    assert found.level is Level.WARN
+    assert found.message.startswith(f"Runs are declared at {free}, for the first place cannot be had: {taken}: ")
+    assert found.remedy == f"Programs find this daemon with WATTLEDGER_SOCKET={free} in their environment."
+
+
+def test_check_says_where_a_daemon_answers_and_not_where_a_socket_lies(tmp_path: Path) -> None:
+    """Whoever was killed leaves a socket that takes nothing."""
+    path = tmp_path / "declare.sock"
+    dead = socket.socket(socket.AF_UNIX)
+    dead.bind(str(path))
+    dead.close()
+    assert not answers(path)
+    assert not answers(tmp_path / "none")
+    with serving(tmp_path):
+        assert answers(path)
 
 
 def test_runs_survive_a_restart_and_their_clients_need_not_notice(tmp_path: Path) -> None:

@@ -25,6 +25,19 @@ def places(state_dir: Path, *, root: bool, wanted: Path | None = None) -> tuple[
     return (SYSTEM_SOCKET, state_dir / NAME) if system else (state_dir / NAME,)
 
 
+def answers(path: Path) -> bool:
+    """Whether a daemon listens there: the socket of one that was killed stays and answers nobody."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as peer:
+        peer.setblocking(False)
+        try:
+            peer.connect(str(path))
+        except BlockingIOError:  # it has no room for one more just now
+            return True
+        except (OSError, ValueError):
+            return False
+        return True
+
+
 class Place:
     """A bound socket with its lock. ``path`` is where clients find it."""
 

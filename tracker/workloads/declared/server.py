@@ -86,8 +86,13 @@ class RunServer:
             remedy = "Give [workloads.declared] socket a path in a folder that this user can write."
             message = f"Runs cannot be declared: {self._trouble or 'the server was not started'}."
             return (Finding(Level.WARN, "declare", message, remedy),)
-        elsewhere = f" ({self._trouble}; clients need WATTLEDGER_SOCKET)" if self._trouble else ""
-        found = Finding(Level.OK, "declare", f"Runs are declared at {self._place.path}{elsewhere}.")
+        message = f"Runs are declared at {self._place.path}."
+        if self._trouble:
+            remedy = f"Programs find this daemon with WATTLEDGER_SOCKET={self._place.path} in their environment."
+            message = f"{message[:-1]}, for the first place cannot be had: {self._trouble}."
+            found = Finding(Level.WARN, "declare", message, remedy)
+        else:
+            found = Finding(Level.OK, "declare", message)
         return (found, *self._desk.runs.check())
 
     def close(self) -> None:
