@@ -53,7 +53,7 @@ case $what in
   *) fail "'$what' is none of demo, real, down, wipe, env." ;;
 esac
 
-[ -n "${WATTLEDGER_IMAGE:-}" ] || ../container/build.sh
+[ -n "${WATTLEDGER_IMAGE:-}" ] || grep -q '^WATTLEDGER_IMAGE=.' .env || ../container/build.sh
 compose up --detach
 port() { sed -n "s/^$1=//p" .env | grep . || echo "$2"; }
 cat <<TEXT

@@ -107,6 +107,19 @@ def test_the_start_remembers_its_files_and_shows_no_password(tour: Tour, tmp_pat
     assert not any(secret in text for secret in first for text in shown)
 
 
+def test_an_image_that_is_named_in_the_settings_is_not_built(tour: Tour, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text(f'#!/bin/sh\n[ "$2" = version ] || echo "$*" >> {said}\n', "utf-8")
+    docker.chmod(0o755)
+    with (tour.folder / ".env").open("a") as settings:
+        settings.write("WATTLEDGER_IMAGE=registry.example/wattledger:1\n")
+    done = tour.sh("demo", env={"PATH": f"{docker.parent}:{os.environ['PATH']}"})
+    assert done.returncode == 0, done.stderr
+    assert said.read_text("utf-8") == "compose up --detach\n"
+
+
 def test_unknown_words_are_refused(tour: Tour) -> None:
     done = tour.sh("reel")
     assert done.returncode == 2
