@@ -63,7 +63,7 @@ def whole(node: Node) -> bool:
     return all(series[key] + pooled.get(key, 0) == booked[key] for key in series if key != "other")
 
 
-def test_of_600_the_500_largest_have_series_and_the_ledger_keeps_all(node: Node) -> None:
+def test_p10_of_600_the_500_largest_have_series_and_the_ledger_keeps_all(node: Node) -> None:
     node.run(60)
     assert set(shown(node)) == {"other", *(pod(number).key for number in range(100, 600))}
     assert whole(node)

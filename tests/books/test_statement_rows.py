@@ -114,7 +114,7 @@ PRINTED_OF = {
 
 
 @given(st.lists(sums() | small_sums(), max_size=12), st.sampled_from(["annual", "hourly"]))
-def test_every_total_is_the_sum_of_its_rows(parts: list[Sums], method: str) -> None:
+def test_p9_every_total_is_the_sum_of_its_rows(parts: list[Sums], method: str) -> None:
     printed = print_columns(parts, method)
     _foots(printed.rows, printed.total)
     for row in (*printed.rows, printed.total):
@@ -158,7 +158,7 @@ def test_totals_are_rounded_once_from_the_exact_sum(parts: list[Sums]) -> None:
 
 
 @given(st.lists(st.lists(sums() | small_sums(), min_size=3, max_size=3), min_size=1, max_size=6))
-def test_days_and_rows_foot_to_the_one_printed_total(month: list[list[Sums]]) -> None:
+def test_p9_days_and_rows_foot_to_the_one_printed_total(month: list[list[Sums]]) -> None:
     """The same energy cut twice: each line is a row, each column a day, and some of both have no factor at all."""
     rows, days = [added(row) for row in month], [added(day) for day in zip(*month, strict=True)]
     by_row = print_columns(rows, "annual")

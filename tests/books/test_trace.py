@@ -93,7 +93,7 @@ def products_of(found: RowTrace, basis: str) -> list[int | None]:
     return [each.product for one in found.bases if one.name == basis for each in one.products]
 
 
-def test_every_row_is_printed_as_its_trace_calculates(store: BookStore) -> None:
+def test_p7_every_row_is_printed_as_its_trace_calculates(store: BookStore) -> None:
     """All columns of all rows: exact / denominator = whole + remainder, printed = whole + step."""
     for line in rows_of(store):
         found = traced(store, line)
@@ -152,7 +152,7 @@ def test_overhead_that_is_booked_apart_is_traced_by_itself(store: BookStore) -> 
     assert exact == {name: before[name] for name in exact}
 
 
-def test_a_pocket_calculator_gives_the_printed_grams(store: BookStore) -> None:
+def test_p7_a_pocket_calculator_gives_the_printed_grams(store: BookStore) -> None:
     """50 g/kWh for France, PUE 1.21: nothing of ours is used to calculate."""
     found = traced(store, row(store))
     (product,) = [each for one in found.bases if one.name == "location_annual" for each in one.products]
@@ -162,7 +162,7 @@ def test_a_pocket_calculator_gives_the_printed_grams(store: BookStore) -> None:
     assert found.line.amounts.location_annual_g in {int(grams), int(grams) + 1}
 
 
-def test_entries_of_the_ledgers_add_up_to_the_row(store: BookStore) -> None:
+def test_p7_entries_of_the_ledgers_add_up_to_the_row(store: BookStore) -> None:
     """By device and workload, and hour by hour: 48 hours of one device."""
     line = row(store)
     together, each_hour = traced(store, line), traced(store, line, each_hour=True)

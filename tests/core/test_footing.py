@@ -38,7 +38,7 @@ def test_the_total_is_rounded_half_to_even() -> None:
 
 
 @given(VALUES, DENOMINATORS)
-def test_rows_add_up_and_lie_within_a_unit(exact: list[int], denominator: int) -> None:
+def test_p9_rows_add_up_and_lie_within_a_unit(exact: list[int], denominator: int) -> None:
     total, rows = foot(exact, denominator)
     assert sum(rows) == total
     assert abs(Fraction(sum(exact), denominator) - total) <= Fraction(1, 2)

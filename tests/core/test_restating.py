@@ -178,7 +178,7 @@ _ROWS = st.dictionaries(_KEYS, _AMOUNTS, max_size=5)
 
 
 @given(_ROWS, st.lists(_ROWS, max_size=6), st.sampled_from([1, FIVE_PERCENT, 10**9]))
-def test_reported_and_posted_is_always_what_is_known(
+def test_p8_reported_and_posted_is_always_what_is_known(
     first: dict[Key, Amounts], later: Sequence[dict[Key, Amounts]], materiality_ppm: int
 ) -> None:
     """P8: over any series of late arrivals and revisions, with corrections, new versions and what reverses them."""

@@ -49,7 +49,7 @@ def booked(weights: Weights) -> set[tuple[int, int | None]]:
     }
 
 
-def test_a_value_that_is_revised_while_a_booking_is_made_waits_for_the_next_one() -> None:
+def test_p7_a_value_that_is_revised_while_a_booking_is_made_waits_for_the_next_one() -> None:
     """Every gram points to a factor (P7): with two values of one name, one of them would point to the other's."""
     scales = Scales({LOCATION: Revised()}, lambda _: 1000, EmbodiedRates(), {})
     assert booked(scales.weigh([used(T), used(T + SLOT_S)], {}, T)) == {(30_000_000, 30_000)}

@@ -101,7 +101,7 @@ def test_p6_scrapers_and_probes_change_nothing_and_see_the_same(rig: Rig) -> Non
 FAST_FIVE = '[node]\nhostname = "node-1"\n[site.x]\nzone = "FR"\n[sampling]\ntick = "2s"\ncommit = "2s"\n'
 
 
-def test_a_hanging_driver_call_stops_neither_the_rest_nor_the_exit(rig: Rig) -> None:
+def test_p10_a_hanging_driver_call_stops_neither_the_rest_nor_the_exit(rig: Rig) -> None:
     """The GPU source goes stale and down; packages count on; SIGTERM ends within five seconds."""
     with rig.daemon() as daemon:
         daemon.wait_ready()

@@ -74,7 +74,7 @@ def test_a_row_says_what_the_statement_says() -> None:
 
 
 @pytest.mark.parametrize("statement", [STATEMENT, CLOSED, EMPTY, FULL])
-def test_every_total_is_the_sum_of_its_rows(statement: Statement) -> None:
+def test_p9_every_total_is_the_sum_of_its_rows(statement: Statement) -> None:
     """P9, to the last digit."""
     lines = table_of(rendered("csv", statement))
     assert lines[-1]["row_kind"] == "total"

@@ -105,7 +105,7 @@ def test_numbers_are_the_statements(browser: Browser, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("heading", ["By scope of the electricity", "By team"])
-def test_printed_columns_add_up(browser: Browser, tmp_path: Path, heading: str) -> None:
+def test_p9_printed_columns_add_up(browser: Browser, tmp_path: Path, heading: str) -> None:
     """P9, on the paper that the manager adds up with a pencil."""
     page, _ = opened(browser, tmp_path, CLOSED)
     section = page.locator("section", has=page.get_by_role("heading", name=heading))

@@ -41,7 +41,7 @@ def test_the_trend_ends_with_this_month_and_has_no_more_than_twelve() -> None:
 
 
 @given(st.lists(st.none() | st.integers(0, 10**15), max_size=20))
-def test_rounded_columns_add_up(values: list[int | None]) -> None:
+def test_p9_rounded_columns_add_up(values: list[int | None]) -> None:
     """P9 in tonnes too; what is not known stays so."""
     total, parts = summary.footed(values, sum(value or 0 for value in values))
     assert sum(part or 0 for part in parts) == total

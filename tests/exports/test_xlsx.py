@@ -55,7 +55,7 @@ def test_the_sheets_are_there_in_their_order() -> None:
 
 @pytest.mark.parametrize("statement", [STATEMENT, CLOSED, EMPTY, FULL, many_rows(500)])
 @pytest.mark.parametrize("name", ["Rows", "Daily", "Corrections"])
-def test_every_total_is_the_sum_of_its_rows(name: str, statement: Statement) -> None:
+def test_p9_every_total_is_the_sum_of_its_rows(name: str, statement: Statement) -> None:
     """P9, as a stranger's library reads it; and the check cell below says so by itself."""
     lines = values(workbook_of(rendered("xlsx", statement))[name])
     header, body = lines[0], lines[1:]

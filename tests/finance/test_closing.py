@@ -216,7 +216,7 @@ def test_closing_a_closed_month_is_refused_to_others(closed: BookStore) -> None:
     assert closing.closed_by(versions(closed, MONTH), "dave") is None
 
 
-def test_a_closed_statement_is_derived_again_from_its_sealed_inputs(closed: BookStore) -> None:
+def test_p8_a_closed_statement_is_derived_again_from_its_sealed_inputs(closed: BookStore) -> None:
     late(closed, HOUR_UJ)
     (version,) = versions(closed, MONTH)
     claim = claim_of(closed, version)

@@ -134,7 +134,7 @@ def test_the_next_month_closes_with_the_corrections_and_no_other_month_does(clos
         unique_by=lambda each: each[0],
     )
 )
-def test_as_reported_and_corrections_are_what_is_known(
+def test_p8_as_reported_and_corrections_are_what_is_known(
     october: Path, tmp_path_factory: pytest.TempPathFactory, arrivals: list[tuple[int, int, int]]
 ) -> None:
     """P8 on a real lake: energy that comes late and a PUE that is revised, with versions where they are material."""

@@ -174,7 +174,7 @@ def test_row_numbers_of_a_failed_booking_are_forgotten(ledger: SqliteLedger) -> 
     ],
     ids=["entry", "gap", "emission", "time falls"],
 )
-def test_closed_slots_never_change(ledger: SqliteLedger, late: Booking) -> None:
+def test_p8_closed_slots_never_change(ledger: SqliteLedger, late: Booking) -> None:
     """P8: a slot that ended at the booked time takes nothing more, and the booked time never falls."""
     first = booking(entry(), until_ms=(SLOT + 300) * 1000)
     ledger.book(first)
@@ -210,7 +210,7 @@ def test_sensor_is_described_anew(ledger: SqliteLedger) -> None:
     assert opening.devices["GPU-0"].energy_uj == 5
 
 
-def test_corrected_factor_is_a_new_row(ledger: SqliteLedger) -> None:
+def test_p7_corrected_factor_is_a_new_row(ledger: SqliteLedger) -> None:
     """P7: emissions keep the value they were weighed with; a value that is only seen again adds nothing."""
     seen_again = replace(FRANCE, recorded_at_s=SLOT + 5)
     corrected = replace(FRANCE, intensity_mg_per_kwh=60_000, recorded_at_s=SLOT + 9)

@@ -130,7 +130,7 @@ def test_the_next_snapshot_is_rendered_anew_and_what_left_is_gone() -> None:
     assert renderer.render(first)[0].decode() == body_of(first)
 
 
-def test_the_daemons_own_cost_is_part_of_both_formats() -> None:
+def test_p10_the_daemons_own_cost_is_part_of_both_formats() -> None:
     """P10: an operator can see what the guest costs."""
     renderer, snapshot = Renderer(PROCESS_COLLECTOR), snapshots.starting()
     for accept in ("", PROMETHEUS_2):

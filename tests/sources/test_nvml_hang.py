@@ -63,7 +63,7 @@ def test_a_call_that_came_back_late_is_a_gap_and_the_next_reading_is_right(node:
     assert (after.counter_uj or 0) - (first.counter_uj or 0) == 31 * 100_000_000
 
 
-def test_others_are_answered_while_a_call_hangs(node: Running) -> None:
+def test_p10_others_are_answered_while_a_call_hangs(node: Running) -> None:
     """Check, release and close are called by other threads, and a second reader is refused instead of stuck."""
     node.read()
     hanging = HangingRead(node)

@@ -30,7 +30,7 @@ def assert_released(node: Running) -> None:
     assert all(one.detail for one in batch.missing)
 
 
-def test_release_lets_go_of_the_driver_and_every_reading_is_a_gap_with_that_reason(tmp_path: Path) -> None:
+def test_p10_release_lets_go_of_the_driver_and_every_reading_is_a_gap_with_that_reason(tmp_path: Path) -> None:
     node = two(tmp_path)
     node.read()
     node.source.toggle_release()
