@@ -49,8 +49,8 @@ def test_each_life_of_a_counter_adds_up(lives: list[list[tuple[int, int]]]) -> N
     true_uj = 0
     for number, moves in enumerate(lives):
         life = rising(moves, start=10 if number else 10**6)
-        if number and life[0][1] >= samples[-1][1]:
-            return  # nobody can see that reset
+        if number and samples[-1][1] - life[0][1] <= samples[-1][1] // 10**12 + 1:
+            return  # nobody can see that reset: a fall in the last digit is the rounding of a store
         true_uj += life[-1][1] - (0 if number else life[0][1])
         begin_ms = samples[-1][0] if samples else 0
         samples += [(begin_ms + at_ms, value) for at_ms, value in life]
