@@ -45,9 +45,9 @@ class Place:
         """Raises OSError: the place is taken, the folder cannot be written, the path is too long for a socket."""
         self.path = path
         _make_folder(path.parent)
-        self._lock_fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock_path = Path(f"{path}.lock")
+        self._lock_fd = _lock(self._lock_path)
         try:
-            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _clear(path)
             self.listener = _listen(path)
         except BaseException:
@@ -57,9 +57,26 @@ class Place:
     def close(self) -> None:
         """Give the place up."""
         self.listener.close()
-        with suppress(OSError):
-            self.path.unlink()
+        for path in (self.path, self._lock_path):  # in a sticky folder the next daemon, of another user, could not
+            with suppress(OSError):
+                path.unlink()
         os.close(self._lock_fd)
+
+
+def _lock(path: Path) -> int:
+    """The descriptor of a lock that is ours alone. Raises OSError. One that a daemon removed at its end just now is no
+    lock any more."""
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(fd), path.stat()):
+                    return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
 
 
 def _make_folder(folder: Path) -> None:
