@@ -40,11 +40,11 @@ def test_a_daemon_with_a_full_queue_is_still_the_one(tmp_path: Path) -> None:
 
 
 def test_daemons_of_the_node_come_before_a_user_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", "/home/ada/state")
+    monkeypatch.setenv("XDG_STATE_HOME", "/home/bob/state")
     assert places() == [
         "/run/wattledger/declare.sock",
         "/var/lib/wattledger/declare.sock",
-        "/home/ada/state/wattledger/declare.sock",
+        "/home/bob/state/wattledger/declare.sock",
     ]
 
 
