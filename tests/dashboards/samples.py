@@ -48,7 +48,7 @@ class Samples:
 
 
 class Target:
-    """One scraped address: what a scraper makes of its expositions (``honor_labels: false``)."""
+    """One scraped address: what a scraper makes of its expositions, ``honor_labels: true`` as in deploy/."""
 
     def __init__(self, samples: Samples, labels: Mapping[str, str]) -> None:
         self.samples, self.labels = samples, labels
@@ -82,11 +82,11 @@ class Target:
         self.samples.add("up", self.labels, at_s, 0)
 
     def _scraped(self, head: str) -> Labels:
-        """As Prometheus keeps them: no empty labels, and those that the target has too moved aside."""
+        """As Prometheus keeps them: the exposition's own labels take the place of the target's, and none is empty, so
+        that an empty one takes the target's away (scrape.go, mutateSampleLabels)."""
         name, _, inner = head.partition("{")
-        pairs = {key: text for key, text in _LABEL.findall(inner) if text}
-        moved = {f"exported_{key}" if key in self.labels else key: text for key, text in pairs.items()}
-        return tuple(sorted({"__name__": name, **moved, **self.labels}.items()))
+        labels = {"__name__": name, **self.labels, **dict(_LABEL.findall(inner))}
+        return tuple(sorted((key, text) for key, text in labels.items() if text))
 
 
 def send(url: str, samples: Samples) -> None:
