@@ -2,6 +2,9 @@
 
 `@pytest.mark.needs("chromium")` names a real part. A part that is absent skips the test with the reason, or fails it if
 WATTLEDGER_NO_SKIP=1 (as in CI).
+
+Properties are tried with other examples each time; under that variable always with the same ones, so that a change fails
+for what it changes. How long an example takes fails nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("exploring", deadline=None)
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady" if os.environ.get("WATTLEDGER_NO_SKIP") == "1" else "exploring")
 
 REPO = Path(__file__).resolve().parent.parent
 
