@@ -3,8 +3,8 @@
 `@pytest.mark.needs("chromium")` names a real part. A part that is absent skips the test with the reason, or fails it if
 WATTLEDGER_NO_SKIP=1 (as in CI).
 
-Properties are tried with other examples each time; under that variable always with the same ones, so that a change fails
-for what it changes. How long an example takes fails nothing.
+Properties are tried with other examples each time; under that variable always with the same ones, so that a change
+fails for what it changes. How long an example takes fails nothing.
 """
 
 from __future__ import annotations
