@@ -13,7 +13,7 @@ run: setup-run   ## start the daemon on this machine (ARGS="--demo" for a simula
 	@MALLOC_ARENA_MAX=1 exec $(BIN)/wattledger run --state-dir state $(ARGS)
 
 demo:            ## the same on a simulated 8-GPU node
-	@$(MAKE) --no-print-directory run ARGS="--demo"
+	@$(MAKE) --no-print-directory run ARGS="--demo $(ARGS)"
 
 test: setup-test ## install what the tests need, then lint, types and all tests
 	@sh tests/run.sh $(ARGS)
