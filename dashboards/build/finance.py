@@ -9,6 +9,8 @@ from dashboards.build.page import Band, Page, Shortcut
 from dashboards.build.panels import Column, Look, Query, Steps, bars, lines, number, rows
 from dashboards.build.quality import factor
 from dashboards.build.style import (
+    AGE,
+    AMOUNT,
     BAD,
     DOUBTFUL,
     EMISSIONS_MONTH,
@@ -22,6 +24,7 @@ from dashboards.build.style import (
     PLACE,
     RECORDED,
     SHARE,
+    TARGET,
     TEXT,
     THIS_MONTH,
     kwh,
@@ -32,11 +35,15 @@ from dashboards.build.style import (
 )
 from dashboards.build.variables import owners
 
+#: A name that no machine has (RFC 2606): the reader's own would answer, or not, to whatever stands here otherwise.
+_NO_PORTAL = "https://your-finance-portal.example"
 _BASES = ("location", "market", "embodied")
 _BOOK = "The statement is the book, not this."
 _CENTRE_ENERGY = "cost_centre:wattledger_workload_energy_joules:month"
 _CENTRE_EMISSIONS = "cost_centre:wattledger_workload_emissions_grams:month"
 _DEVICE_MONTH = "site:wattledger_device_energy_joules:month"
+_HOST = "wattledger_conservation_error_joules"
+_TICK, _SHIPPED = "wattledger_tick_timestamp_seconds", "wattledger_ship_last_success_timestamp_seconds"
 _USED = "team:wattledger_budget_used:ratio"
 _FORECAST = "team:wattledger_budget_forecast:ratio"
 _SPENT: Steps = ((None, GOOD), (0.8, DOUBTFUL), (1, BAD))
@@ -46,13 +53,17 @@ _WHOLE = "(days_in_month(vector(time() - 1)) * 86400)"
 
 
 def page() -> Page:
-    portal = TextBoxVariable("portal").label("Finance portal").default_value("http://127.0.0.1:9838")
-    described = portal.description("Where `wattledger serve` answers: statements and exports are there.")
+    portal = TextBoxVariable("portal").label("Finance portal").default_value(_NO_PORTAL)
+    described = portal.description(
+        "Where `wattledger serve` answers, such as https://carbon.example: status, statements and exports are there. "
+        "Type it here once and save the dashboard."
+    )
     return Page(
         "finance-month",
         "wattledger: finance month",
         "A preview of the UTC month in which the time range ends: energy, three bases of emissions, budgets. The "
-        "statement (wattledger close, wattledger export) is the book, not this page.",
+        "statement (wattledger close, wattledger export) is the book, not this page; whether it is a draft, reviewed "
+        "or closed, the finance portal says.",
         owners(described),
         [
             Band(
@@ -63,7 +74,7 @@ def page() -> Page:
             Band("Budgets", [_burn_down(), _used(), _ahead()]),
             Band("Course of the month", [_daily(), _cumulated()]),
             Band("How good these numbers are", [_measured(), _coverage(), _unattributed(), *factor()]),
-            Band("Before the month can be closed", [_unsplit(), _shipped()]),
+            Band("Before the month can be closed", [_unsplit(), _shipped(), _never()]),
         ],
         since="now/M",
         refresh="5m",
@@ -73,7 +84,7 @@ def page() -> Page:
             Shortcut("Last month", "now-1M/M", "now-1M/M"),
             Shortcut("2 months ago", "now-2M/M", "now-2M/M"),
             Shortcut("3 months ago", "now-3M/M", "now-3M/M"),
-            Shortcut("Statements and exports", url="${portal}/"),
+            Shortcut("Status, statements and exports", url="${portal}/"),
         ],
     )
 
@@ -268,23 +279,39 @@ def _unsplit() -> Panel:
         "scrape, and what a node used while nobody scraped it for one to six hours. Not in here: longer silences, and "
         f"energy that no counter kept. The ledger and the statement have it. {RECORDED}",
         kwh(steps("site:wattledger_unsplit_energy_joules:delta5m", PLACE)),
-        Look(KWH, NO_RULES, span=12, lowest=None),
+        Look(KWH, NO_RULES, span=8, lowest=None),
         now=True,
     )
 
 
+def _seen(metric: str) -> str:
+    """The last value of a metric of the daemon in the time range by node, of those that are gone, too: by hostname,
+    because the address of a node may change. Half an hour apart, so that a month of a thousand nodes can be asked."""
+    host = f"group by ({TARGET},hostname) ({_HOST}{{{PLACE}}})"
+    named_ones = f"{metric}{{{PLACE}}} * on ({TARGET}) group_left (hostname) {host}"
+    return f"max by (cluster,hostname) (max_over_time(({named_ones})[$__range:30m]))"
+
+
 def _shipped() -> Panel:
     return number(
-        "Longest since a node shipped",
-        "A month can be closed when every node has shipped its last hour. Statements and exports are in the finance "
-        "portal: the link is at the top.",
-        f"max(time() - wattledger_ship_last_success_timestamp_seconds{{{PLACE}}})",
-        Look(
-            "dtdurations",
-            "no node ships",
-            span=12,
-            decimals=0,
-            steps=((None, "text"), (0, GOOD), (7200, DOUBTFUL), (86400, BAD)),
-        ),
+        "Longest not shipped",
+        "Of the nodes that have shipped to the books: how long before its last tick a node did so last, at most. A "
+        "month can be closed when every node has shipped its last hour. Whether the month is a draft, reviewed or "
+        "closed, the finance portal says: the link is at the top.",
+        f"clamp_min(max({_seen(_TICK)} - {_seen(_SHIPPED)}), 0)",
+        Look(AGE, "no node ships", span=8, decimals=0, steps=((None, GOOD), (7200, DOUBTFUL), (86400, BAD))),
+        now=True,
+    )
+
+
+def _never() -> Panel:
+    nodes = _seen(_TICK)
+    return number(
+        "Nodes that never shipped",
+        "Nodes that were seen in the time range and shipped nothing to the books in it, where any node ships: the "
+        "month lacks them. The fleet dashboard names them.",
+        f"(count({nodes} unless on (cluster,hostname) {_seen(_SHIPPED)}) or 0 * count({nodes})) "
+        f"and on () count(last_over_time(wattledger_ship_up{{{PLACE}}}[1h]))",
+        Look(AMOUNT, "no node ships", span=8, decimals=0, steps=((None, GOOD), (1, BAD))),
         now=True,
     )

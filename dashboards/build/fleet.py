@@ -31,6 +31,7 @@ from dashboards.build.variables import nodes
 
 _NONE_IS_GOOD: Steps = ((None, GOOD), (1, BAD))
 _SILENT_S = 120
+_NEVER_S = 1_000_000_000
 _HOST = "wattledger_conservation_error_joules"
 _NODE_LINK = {"Node": ("This node", link("node", hostname=field("Node")))}
 
@@ -44,7 +45,7 @@ def page() -> Page:
         [
             Band("At a glance", _glance()),
             Band("Nodes", [_silent(), _versions(), _gaps()]),
-            Band("What is modelled, and why", [_modelled_share(), _modelled(), _failing()]),
+            Band("What is modelled, and why", [_modelled_share(), _failing(), _modelled()]),
             Band("Grid factors", [_factors(), _services(), _pue()]),
             Band("Ledgers and shipping", [_commit(), _shipping()]),
             Band("What the agents cost", [_cpu(), _memory()]),
@@ -54,13 +55,14 @@ def page() -> Page:
 
 
 def _silence() -> str:
-    """Seconds since the last tick of every node seen within a day, whether it still answers or not.
+    """Seconds since the last tick of every node seen within a day, whether it still answers or not: the least of its
+    targets, because the address of a node may change.
 
     The name of a node that is gone is found where its last tick is: in the day behind.
     """
     tick = f"time() - max by ({TARGET}) (last_over_time(wattledger_tick_timestamp_seconds{{{PLACE}}}[1d]))"
     host = f"group by ({TARGET},hostname) (last_over_time({_HOST}{{{NODE}}}[1d]))"
-    return f"max by (cluster,hostname) (({tick}) * on ({TARGET}) group_left (hostname) {host})"
+    return f"min by (cluster,hostname) (({tick}) * on ({TARGET}) group_left (hostname) {host})"
 
 
 def _glance() -> list[Panel]:
@@ -164,7 +166,7 @@ def _modelled() -> Panel:
         "The fifty largest. Sensor is what stands in: the name of a model means that this kind of node has no sensor; "
         "a real sensor means that it gave no reading and the gap was filled, for the reason in the table beside.",
         [Column("Power", f"topk(50, ({power} > 0) * on ({key}) group_left (sensor,model) {info})", WATTS, 0)],
-        Look("", "everything is measured", span=16, height=9),
+        Look("", "everything is measured", span=24, height=9),
         labels={
             "cluster": "Cluster",
             "hostname": "Node",
@@ -188,7 +190,7 @@ def _failing() -> Panel:
         "Failed reads of the time range by source and kind of failure, the fifty worst. `wattledger check` on the node "
         "prints the line that would fix it.",
         [Column("Failed reads", f"topk(50, sum by ({key}) ({errors}) > 0)", AMOUNT, 0)],
-        Look("", "no source failed", span=24, height=7),
+        Look("", "no source failed", span=16, height=9),
         labels={"cluster": "Cluster", "hostname": "Node", "source": "Source", "kind": "Kind"},
         links=_NODE_LINK,
         sort="Failed reads",
@@ -260,13 +262,15 @@ def _shipping() -> Panel:
     shipped = by_host(f"time() - wattledger_ship_last_success_timestamp_seconds{{{PLACE}}}")
     up = by_host(f"wattledger_ship_up{{{PLACE}}}")
     key = "cluster,hostname"
+    tried = f"min by ({key}) ({up})"
+    longest = f"topk(20, min by ({key}) ({shipped}) or {_NEVER_S} + 0 * {tried})"
     return rows(
         "Shipping to the books",
-        "How long ago each node last shipped its closed hours, twenty longest first. Up: the last try went well. What "
-        "was not shipped waits in the node's ledger.",
+        "How long ago each node that ships did so last, twenty longest first; never: it has not succeeded since its "
+        "daemon was started. Up: the last try went well. What was not shipped waits in the node's ledger.",
         [
-            Column("Shipped", f"topk(20, max by ({key}) ({shipped}))", AGE, 0, ((None, GOOD), (7200, DOUBTFUL))),
-            Column("Up", f"min by ({key}) ({up}) and on ({key}) topk(20, max by ({key}) ({shipped}))", AMOUNT, 0),
+            Column("Shipped", longest, AGE, 0, ((None, GOOD), (7200, DOUBTFUL), (_NEVER_S, BAD)), {_NEVER_S: "never"}),
+            Column("Up", f"{tried} and on ({key}) {longest}", AMOUNT, 0, ((None, BAD), (1, GOOD))),
         ],
         Look("", "no node ships: books are not configured", span=12, height=8),
         labels={"cluster": "Cluster", "hostname": "Node"},

@@ -12,6 +12,7 @@ from dashboards.build.inference_joins import (
     all_tokens,
     busy,
     empty,
+    ever_told,
     grams,
     grams_per_second,
     joules,
@@ -44,10 +45,13 @@ def page() -> Page:
     return Page(
         "inference",
         "wattledger: inference",
-        "Energy and emissions per 1,000 tokens and per request, by server and engine, idle time included and shown.",
-        work(models),
+        "Energy and emissions per 1,000 tokens and per request, by server and engine, idle time included and shown. Of "
+        "a team, project, phase, workload or node: with All of everything the page stays empty.",
+        work(models, phase="inference"),
         [
-            Band("What a token costs", [_steady(), _all_in(), _both(), _weight(), _request(), _request_weight()]),
+            Band(
+                "What a token costs", [_steady(), _same(), _all_in(), _both(), _weight(), _request(), _request_weight()]
+            ),
             Band("Through time", [_course(), _course_both(), _course_weight(), _course_request()]),
             Band("Idle stays visible", [_states(), _idle_share(), _idle_energy(), _speed()]),
             Band("Engines and servers", [engines(), servers()]),
@@ -66,9 +70,21 @@ def _steady() -> Panel:
         "Per 1k output, steady",
         "Energy per 1,000 output tokens in steady state: only windows in which at least one request was in work "
         "from beginning to end, so ramp-up, drain and idle time are left out. "
-        f"Compare servers by this, and by all-in beside it. {WHERE}",
+        f"Only of servers that say what they work on. Compare servers by this, and by the number beside it. {WHERE}",
         f"1000 * sum_over_time({of_busy}{window}) / (sum_over_time({made}{window}) > 0)",
         Look(JOULES, "no server was busy through a window"),
+        now=True,
+    )
+
+
+def _same() -> Panel:
+    used = f"({joules()} and on ({SERVER}) {ever_told()})"
+    return number(
+        "The same servers, all in",
+        "All energy of the servers beside in the time range, idle time too, per 1,000 output tokens. What it is more "
+        f"than the steady number is what standing still costs. {CAVEAT}",
+        f"1000 * {per(used, outputs('increase', RANGE))}",
+        Look(JOULES, "no server here says what it works on"),
         now=True,
     )
 
@@ -76,7 +92,8 @@ def _steady() -> Panel:
 def _all_in() -> Panel:
     return number(
         "Per 1k output, all in",
-        f"Energy per 1,000 output tokens: all of it in the time range, idle time too. {CAVEAT} {WHERE}",
+        "Energy per 1,000 output tokens of every server: all of it in the time range, idle time too. TensorRT-LLM's "
+        f"own server does not say what it works on and is only here. {CAVEAT} {WHERE}",
         f"1000 * {per(joules(), outputs('increase', RANGE))}",
         Look(JOULES, NOBODY),
         now=True,
@@ -89,7 +106,7 @@ def _both() -> Panel:
         "Energy per 1,000 tokens: the same over prompt and output tokens together. Prompt tokens from a cache count. "
         f"{CAVEAT}",
         f"1000 * {per(joules(), all_tokens('increase', RANGE))}",
-        Look(JOULES, NOBODY),
+        Look(JOULES, NOBODY, span=3),
         now=True,
     )
 
@@ -100,7 +117,7 @@ def _weight() -> Panel:
         "Location-based CO2 equivalent per 1,000 output tokens, by the factors of the time in which the "
         f"tokens were made, idle time and PUE included, over their output tokens. {CAVEAT}",
         f"1000 * {per(grams(), outputs('increase', RANGE))}",
-        Look(GRAMS, "no factor, or no server here"),
+        Look(GRAMS, "no factor, or no server here", span=3),
         now=True,
     )
 
@@ -111,7 +128,7 @@ def _request() -> Panel:
         "All energy of the servers over the requests that they finished. Requests share a batch, so the energy of one "
         "request is an allocation, never a measurement. llama.cpp does not count requests.",
         per(joules(), requests("increase", RANGE)),
-        Look(JOULES, "no server here counts requests"),
+        Look(JOULES, "no server here counts requests", span=3),
         now=True,
     )
 
@@ -121,7 +138,7 @@ def _request_weight() -> Panel:
         "CO2e per request",
         "Location-based CO2 equivalent of the servers over the requests that they finished: an allocation, as beside.",
         per(grams(), requests("increase", RANGE)),
-        Look(GRAMS, "no factor, or no server here counts requests"),
+        Look(GRAMS, "no factor, or nobody counts requests", span=3),
         now=True,
     )
 
@@ -214,7 +231,7 @@ def _idle_share() -> Panel:
 
 
 def _idle_energy() -> Panel:
-    known = f"sum({joules()} and on ({SERVER}) {told()})"
+    known = f"sum({joules()} and on ({SERVER}) {ever_told()})"
     return number(
         "The same in kWh",
         "That share of the energy of the servers that say what they work on.",

@@ -3,18 +3,19 @@
 A server is ``namespace/pod`` where the scrape configuration of the server adds these two labels (Kubernetes), else what
 its target label ``workload`` says ("container/9f31…", "unit/vllm.service", "slurm/41058"): what wattledger calls it.
 Energy is counted per workload, so two servers on one node, or on one GPU, stay apart, and the pods of a node are never
-charged with each other's energy. All GPUs of a pod are one server: tensor parallelism needs nothing more.
+charged with each other's energy. All GPUs of a pod are one server: tensor parallelism within it needs nothing more. A
+server that spans pods is charged with the pod that has its counters, and the panels say so.
 """
 
 from __future__ import annotations
 
 from dashboards.build.inference_names import ENGINES, Metric
-from dashboards.build.style import NODE, REMAINDERS, WORK
+from dashboards.build.style import CHOSEN, NODE, REMAINDERS, WORK
 
 STEP, RANGE = "$__rate_interval", "$__range"
 SERVER = "cluster,server"
 EACH = f"{SERVER},software"
-SERVED = f'{WORK},kind!~"{REMAINDERS}"'
+SERVED = f'{WORK},{CHOSEN},kind!~"{REMAINDERS}"'
 
 _ENERGY = "wattledger_workload_energy_joules_total"
 _EMISSIONS = "wattledger_workload_emissions_grams_total"
@@ -52,7 +53,7 @@ def _pods(window: str) -> str:
     """Namespace and name of each pod, one series each with value 1. Of several that a pod had in the window, the one
     that it had longest, because two would break the join. Where the scrape moved our labels aside for those of the
     daemon's own pod (``honor_labels: false``), they are brought back."""
-    info = f'count_over_time(wattledger_workload_info{{{NODE},kind="pod"}}[{window}])'
+    info = f'count_over_time(wattledger_workload_info{{{NODE},{CHOSEN},kind="pod"}}[{window}])'
     one = f"topk by ({_WORKLOAD}) (1, {info})"
     for label in ("namespace", "pod"):
         one = f'label_replace({one}, "{label}", "$1", "exported_{label}", "(.+)")'
@@ -88,8 +89,13 @@ def empty() -> str:
 
 
 def told() -> str:
-    """Servers that say how many requests they work on."""
+    """Servers that say how many requests they work on, in the rate window: how many at most."""
     return _running("max_over_time")
+
+
+def ever_told() -> str:
+    """Servers that said so at any time of the time range, those that have ended, too."""
+    return _running("max_over_time", RANGE)
 
 
 def once(amount: str) -> str:
@@ -109,8 +115,8 @@ def per(energy: str, amount: str, by: str = "") -> str:
     return f"sum by ({by}) ({used}) / (sum by ({by}) ({amount} and on ({SERVER}) {energy}) > 0)"
 
 
-def _running(function: str) -> str:
-    of_all = _by_software([(engine.name, engine.running) for engine in ENGINES], "max", function, STEP)
+def _running(function: str, window: str = STEP) -> str:
+    of_all = _by_software([(engine.name, engine.running) for engine in ENGINES], "max", function, window)
     return f"max by ({SERVER}) ({of_all})"
 
 

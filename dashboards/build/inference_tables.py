@@ -8,10 +8,11 @@ from dashboards.build.inference_joins import EACH, RANGE, SERVER, all_tokens, gr
 from dashboards.build.panels import Column, Look, rows
 from dashboards.build.style import AMOUNT, GRAMS, JOULES, KWH, kwh
 
-NOBODY = "no server here that wattledger charges"
+NOBODY = "nothing is chosen, or no server"
 WHERE = (
     "GPU, CPU and memory of the server at the node, without PUE; grams are location-based and have the PUE in them. "
-    "Needs the labels `namespace` and `pod` (or `workload`) on the series of the server."
+    "Needs the labels `namespace` and `pod` (or `workload`) on the series of the server. A server of several pods "
+    "counts as the one with the counters: its other pods are missing, so its numbers are too small."
 )
 CAVEAT = (
     "Decoding a token costs many times what reading one does, so a server with long prompts looks dear by output "
@@ -21,7 +22,8 @@ CAVEAT = (
 
 def _columns(by: str) -> list[Column]:
     made = outputs("increase", RANGE)
-    energy = f"sum by ({by}) (group by ({EACH}) ({made}) * on ({SERVER}) group_left () {joules()})"
+    known = f"{made} or {requests('increase', RANGE)}"
+    energy = f"sum by ({by}) (group by ({EACH}) ({known}) * on ({SERVER}) group_left () {joules()})"
     on_gpu = per(joules(',component="gpu"'), made, by)
     return [
         Column("J / 1k out", f"1000 * ({per(joules(), made, by)})", JOULES, 1),

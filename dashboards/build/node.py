@@ -15,9 +15,11 @@ from dashboards.build.style import (
     BYTES,
     CPU_PER_MINUTE,
     DOUBTFUL,
+    EMISSION_STEPS,
     GOOD,
     GRAMS,
     JOULES,
+    KIND_POWER,
     KWH,
     NODE,
     PLACE,
@@ -35,7 +37,13 @@ from dashboards.build.variables import nodes
 
 _DEVICE_ENERGY = "wattledger_device_energy_joules_total"
 _WORK_ENERGY = "wattledger_workload_energy_joules_total"
+_EMISSIONS, _LOCATION = "wattledger_workload_emissions_grams_total", 'basis="location"'
 _NOTHING = "nothing is measured here"
+#: For more than one node of many: what a chart or a table shows at most.
+_LINES, _ROWS = 32, 200
+_MOST = f"The {_LINES} largest, if there are more: choose a node."
+#: As CHOSEN in style.py, of nodes: workloads of a thousand of them are too many.
+_NODE_CHOSEN, _NO_NODE_CHOSEN = 'chosen!~"$hostname"', 'chosen=~"$hostname"'
 
 
 def page() -> Page:
@@ -75,7 +83,8 @@ def _now() -> list[Panel]:
         number(
             "Emissions",
             "Location-based CO2 equivalent of the time range, PUE included.",
-            increase("wattledger_workload_emissions_grams_total", f'{NODE},basis="location"'),
+            f"sum(increase({_EMISSIONS}{{{NODE},{_NODE_CHOSEN},{_LOCATION}}}[$__range]) "
+            f"or sum_over_time({EMISSION_STEPS}{{{PLACE},{_NO_NODE_CHOSEN},{_LOCATION}}}[$__range]))",
             Look(GRAMS, "no factor: nothing is weighed"),
             now=True,
         ),
@@ -106,17 +115,26 @@ def _now() -> list[Panel]:
 def _gpus() -> Panel:
     return lines(
         "GPU power",
-        "Mean power of each GPU over its last tick. A line with a hole is a GPU without a reading, not one at 0 W.",
-        Query(_with_index(f'wattledger_device_power_watts{{{NODE},component="gpu"}}'), "{{hostname}} GPU {{index}}"),
+        "Mean power of each GPU over its last tick. A line with a hole is a GPU without a reading, not one at 0 W. "
+        f"{_MOST}",
+        Query(
+            _most(_with_index(f'wattledger_device_power_watts{{{NODE},component="gpu"}}')), "{{hostname}} GPU {{index}}"
+        ),
         Look(WATTS, "no GPU here", span=12, height=9),
     )
+
+
+def _most(vector: str) -> str:
+    return f"topk({_LINES}, {vector})"
 
 
 def _others() -> Panel:
     return lines(
         "CPU, memory and other power",
-        "Mean power of everything that is no GPU over its last tick: measured or modelled, as the table says.",
-        Query(f'wattledger_device_power_watts{{{NODE},component!="gpu"}}', "{{hostname}} {{component}} {{device}}"),
+        f"Mean power of everything that is no GPU over its last tick: measured or modelled, as the table says. {_MOST}",
+        Query(
+            _most(f'wattledger_device_power_watts{{{NODE},component!="gpu"}}'), "{{hostname}} {{component}} {{device}}"
+        ),
         Look(WATTS, "neither CPU nor memory here", span=12, height=9),
     )
 
@@ -138,13 +156,15 @@ def _devices() -> Panel:
         return f"{info} * on ({key}) group_left () {vector}"
 
     measured = increase(_DEVICE_ENERGY, f'{NODE},method="measured"', key)
-    energy = increase(_DEVICE_ENERGY, NODE, key)
+    energy = f"topk({_ROWS}, {increase(_DEVICE_ENERGY, NODE, key)})"
+    power = f"sum by ({key}) (wattledger_device_power_watts{{{NODE}}}) and on ({key}) {energy}"
     return rows(
         "Devices",
         "What is booked here, by which sensor. Measured: the share of energy of the time range that the sensor read; "
-        "the rest was modelled while it gave none. A device with no power has no reading now.",
+        f"the rest was modelled while it gave none. A device with no power has no reading now. The {_ROWS} with most "
+        "energy.",
         [
-            Column("Power", described(f"sum by ({key}) (wattledger_device_power_watts{{{NODE}}})"), WATTS, 0),
+            Column("Power", described(f"({power})"), WATTS, 0),
             Column("Energy", described(f"({kwh(energy)})"), KWH, 2),
             Column(
                 "Measured",
@@ -165,7 +185,16 @@ def _devices() -> Panel:
             "device": "Device",
         },
         sort="Power",
-        widths={"Node": 110, "Component": 130, "Index": 80, "Vendor": 120, "Power": 90, "Energy": 100, "Measured": 100},
+        widths={
+            "Node": 110,
+            "Component": 130,
+            "Index": 80,
+            "Vendor": 130,
+            "Device": 360,
+            "Power": 100,
+            "Energy": 110,
+            "Measured": 120,
+        },
     )
 
 
@@ -174,7 +203,11 @@ def _by_kind() -> Panel:
         "Power by kind of owner",
         "The same power, charged: pods, jobs, containers, units, users and runs, and what is charged to nobody. The "
         "stack adds up to the devices.",
-        Query(rate(_WORK_ENERGY, NODE, "kind"), "{{kind}}"),
+        Query(
+            f"sum by (kind) (rate({_WORK_ENERGY}{{{NODE},{_NODE_CHOSEN}}}[$__rate_interval]) "
+            f"or {KIND_POWER}{{{PLACE},{_NO_NODE_CHOSEN}}})",
+            "{{kind}}",
+        ),
         Look(WATTS, _NOTHING, span=16, height=8),
         stacked=True,
     )
@@ -197,9 +230,10 @@ def _nested() -> Panel:
     return lines(
         "Power seen by overlapping sensors",
         "Sensors that contain a booked device or are contained in one (psys, core, a BMC). Their energy is in the "
-        "devices already, in whole or in part: never add it, which is why these lines are not stacked.",
+        "devices already, in whole or in part: never add it, which is why these lines are not stacked. "
+        f"{_MOST}",
         Query(
-            rate("wattledger_sensor_energy_joules_total", NODE, "hostname,sensor,device"),
+            _most(rate("wattledger_sensor_energy_joules_total", NODE, "hostname,sensor,device")),
             "{{hostname}} {{sensor}} {{device}}",
         ),
         Look(WATTS, "no overlapping sensor here", span=16, height=8),
@@ -214,7 +248,7 @@ def _crosscheck() -> Panel:
         "the two sensors is wrong.",
         Query(
             f"{ratio} * on (cluster,hostname,device) group_left (component,index) {_info('index')}",
-            "{{component}} {{index}} {{hostname}}",
+            "{{component}} {{index}}, {{hostname}}",
         ),
         Look(
             RATIO,
@@ -271,7 +305,7 @@ def _errors() -> Panel:
     return lines(
         "Failed reads",
         "Reads that failed, by source and kind, per second. Absent hardware is no failure.",
-        Query(f"sum by (hostname,source,kind) ({errors})", "{{hostname}} {{source}}: {{kind}}"),
+        Query(_most(f"sum by (hostname,source,kind) ({errors})"), "{{hostname}} {{source}}: {{kind}}"),
         Look("cps", "no read ever failed", span=7, height=8),
     )
 
@@ -282,13 +316,13 @@ def _agent() -> list[Panel]:
         lines(
             "CPU of the daemon",
             "CPU seconds that the daemon uses in a minute. Its budget is 0.05 on a node of 8 GPUs and 64 containers.",
-            Query(cpu_per_minute(), "{{hostname}}"),
+            Query(_most(cpu_per_minute()), "{{hostname}}"),
             Look(CPU_PER_MINUTE, "no daemon here", span=8, height=7),
         ),
         lines(
             "Memory of the daemon",
             "Resident memory. Its budget is 36 MiB.",
-            Query(f"max by (hostname) ({memory})", "{{hostname}}"),
+            Query(_most(f"max by (hostname) ({memory})"), "{{hostname}}"),
             Look(BYTES, "no daemon here", span=8, height=7),
         ),
         number(

@@ -30,25 +30,27 @@ from dashboards.build.style import (
     RECORDED,
     REMAINDERS,
     SHARE,
+    STEP_S,
+    UNUSED_STEPS,
     WATTS,
     WORK,
-    increase,
+    WORKLOAD_EMISSION_STEPS,
+    WORKLOAD_STEPS,
     kwh,
     month,
     named,
     share,
     steps,
+    today,
     workload_names,
 )
 from dashboards.build.variables import work
 from dashboards.build.workloads import with_name
 
-_ENERGY = "wattledger_workload_energy_joules_total"
-_IDLE = "wattledger_workload_idle_energy_joules_total"
-_EMISSIONS = "wattledger_workload_emissions_grams_total"
 _LOCATION = 'basis="location"'
 _CLAIMED = f'kind!~"{REMAINDERS}"'
 _REST = f'kind=~"{REMAINDERS}"'
+_MEASURES = ("Energy", "Emissions", "Not used")
 _HORIZONS_H = (0, 1, 2, 3, 6, 12, 24)  # as the daemon exports them
 
 
@@ -63,7 +65,7 @@ def page() -> Page:
             Band("Who and what", [_by_team(), _by_component()]),
             Band("Waste", [_waste(), _waste_share(), _budget()]),
             Band("Grid", [_intensity(), _forecast(), _greenest()]),
-            Band("Workloads (these two follow the choice of workload and node, too)", [_top(), _wasters()]),
+            Band("Workloads (waste and these two follow the choice of workload and node, too)", [_top(), _wasters()]),
             strip(WORK),
         ],
     )
@@ -83,17 +85,17 @@ def _power() -> Panel:
 def _today() -> list[Panel]:
     energy = number(
         "Energy today",
-        f"Energy of what is chosen since midnight. {RECORDED}",
-        kwh(steps(ENERGY_STEPS, FLEET)),
-        Look(KWH, NO_RULES, since="now/d"),
+        f"Energy of what is chosen since midnight (UTC), whatever the time range. {RECORDED}",
+        kwh(today(ENERGY_STEPS, FLEET)),
+        Look(KWH, NO_RULES),
         now=True,
     )
     emissions = number(
         "Emissions today",
-        "Location-based CO2 equivalent since midnight, PUE included, by the factor known when it was booked. Absent "
-        f"without a factor. {RECORDED}",
-        steps(EMISSION_STEPS, f"{FLEET},{_LOCATION}"),
-        Look(GRAMS, "no factor, or no rules", since="now/d"),
+        "Location-based CO2 equivalent since midnight (UTC), whatever the time range; PUE included, by the factor "
+        f"known when it was booked. Absent without a factor. {RECORDED}",
+        today(EMISSION_STEPS, f"{FLEET},{_LOCATION}"),
+        Look(GRAMS, "no factor, or no rules"),
         now=True,
     )
     return [energy, emissions]
@@ -154,12 +156,14 @@ def _by_component() -> Panel:
 
 
 def _waste() -> Panel:
+    unused = f"sum({UNUSED_STEPS}{{{WORK}}}) / {STEP_S}"
     return lines(
-        "Power below the idle floor",
-        "Allocated, idle: devices that a workload holds and does not use, charged to it. Held by nobody: the rest. "
-        f"Both are part of the power above. {RECORDED}",
+        "Power of what nobody uses",
+        "Held, not used: GPUs that a workload holds and that draw less than twice their idle floor, charged to it. A "
+        "GPU that works has the same floor and is not in it. Held by nobody: the idle floor of the rest. Both are part "
+        f"of the power above. {RECORDED}",
         [
-            Query(f"sum({IDLE_POWER}{{{FLEET},{_CLAIMED}}})", "allocated, idle"),
+            Query(f"{unused} or 0 * sum({POWER}{{{FLEET},{_CLAIMED}}})", "held, not used"),
             Query(f"sum({IDLE_POWER}{{{FLEET},{_REST}}})", "held by nobody"),
         ],
         Look(WATTS, NO_RULES, span=12, height=8),
@@ -169,10 +173,10 @@ def _waste() -> Panel:
 
 def _waste_share() -> Panel:
     return number(
-        "Allocated and idle",
-        "Of the energy charged to workloads in the time range, the part below the idle floor: devices held, not used. "
-        f"{RECORDED}",
-        share(steps(IDLE_STEPS, f"{FLEET},{_CLAIMED}"), steps(ENERGY_STEPS, f"{FLEET},{_CLAIMED}")),
+        "Held and not used",
+        "Of the energy charged to workloads in the time range, that of GPUs while they were held and drew less than "
+        f"twice their idle floor. As on the dashboard of a team. {RECORDED}",
+        share(steps(UNUSED_STEPS, WORK), steps(WORKLOAD_STEPS, WORK)),
         Look(
             SHARE,
             "no workload, or no rules",
@@ -180,19 +184,20 @@ def _waste_share() -> Panel:
             height=8,
             highest=1,
             decimals=1,
-            steps=((None, GOOD), (0.15, DOUBTFUL), (0.4, BAD)),
+            steps=((None, GOOD), (0.05, DOUBTFUL), (0.2, BAD)),
         ),
         now=True,
     )
 
 
 def _wasters() -> Panel:
-    idle = increase(_IDLE, f"{WORK},{_CLAIMED}", "cluster,workload,kind")
+    unused = steps(UNUSED_STEPS, WORK, "cluster,workload,kind")
     return bars(
-        "Most allocated and idle energy",
-        "The ten workloads with most energy below the idle floor of devices that they hold, in the time range.",
-        Query(kwh(with_name(f"topk(10, {idle} > 0)")), "{{name}}"),
-        Look(KWH, "no workload wastes energy here", span=6, height=10, steps=ANY_IS_DOUBTFUL),
+        "Most held and not used",
+        "The ten workloads whose GPUs drew most in the time range while they were held and not used: less than twice "
+        f"their idle floor. {RECORDED}",
+        Query(kwh(with_name(f"topk(10, {unused} > 0)")), "{{name}}"),
+        Look(KWH, "no workload wastes energy here", span=24, height=8, steps=ANY_IS_DOUBTFUL),
     )
 
 
@@ -205,7 +210,7 @@ def _intensity() -> Panel:
             f"max by (zone,basis,provider) (wattledger_grid_intensity_grams_per_kwh{{{PLACE}}})",
             "{{zone}} {{basis}} ({{provider}})",
         ),
-        Look(INTENSITY, "no factor in use", span=12, height=8),
+        Look(INTENSITY, "no factor in use", span=8, height=8),
     )
 
 
@@ -218,7 +223,7 @@ def _forecast() -> Panel:
         [  # one query each: an instant query has no order, and "12h" sorts before "1h"
             Query(expected % f'{PLACE},horizon="{hours}h"', "+{{horizon}} {{zone}} {{scheme}}") for hours in _HORIZONS_H
         ],
-        Look(INTENSITY, "no forecast for these zones", span=8, height=8, decimals=0),
+        Look(INTENSITY, "no forecast for these zones", span=12, height=8, decimals=0),
     )
 
 
@@ -256,22 +261,22 @@ def _budget() -> Panel:
 
 def _top() -> Panel:
     by = "cluster,hostname,workload,kind,team,project"
-    biggest = f"topk(15, {increase(_ENERGY, f'{WORK},{_CLAIMED}', by)})"
+    biggest = f"topk(15, {steps(WORKLOAD_STEPS, WORK, by)})"
 
-    def theirs(vector: str) -> str:
-        return f"{vector} and on ({by}) {biggest}"
+    def theirs(metric: str) -> str:
+        return f"{steps(metric, WORK, by)} and on ({by}) {biggest}"
 
     return rows(
         "Top workloads",
-        "The fifteen workloads with most energy in the time range, with their location-based emissions and idle "
-        "energy; one row for each node of a workload. `increase` estimates what happened between the edges of the time "
-        "range and the nearest scrapes. The statement is the book.",
+        "The fifteen workloads with most energy in the time range, with their location-based emissions, and the energy "
+        "of their GPUs while they were held and not used; one row for each node of a workload. The statement is the "
+        f"book. {RECORDED}",
         [
             Column("Energy", kwh(biggest), KWH, 2),
-            Column("Emissions", theirs(increase(_EMISSIONS, f"{WORK},{_LOCATION}", by)), GRAMS, 1),
-            Column("Idle energy", theirs(kwh(increase(_IDLE, f"{WORK},{_CLAIMED}", by))), KWH, 2),
+            Column("Emissions", theirs(WORKLOAD_EMISSION_STEPS), GRAMS, 1),
+            Column("Not used", kwh(f"({theirs(UNUSED_STEPS)})"), KWH, 2),
         ],
-        Look("", "no workload here", span=18, height=10),
+        Look("", "no workload here, or no rules", span=24, height=10),
         names=workload_names(f'{NODE},workload=~"$workload"', biggest),
         labels={
             "name": "Name",
@@ -287,5 +292,5 @@ def _top() -> Panel:
             "Node": ("This node", link("node", hostname=field("Node"))),
         },
         sort="Energy",
-        widths={"Cluster": 100, "Node": 110, "Energy": 100, "Emissions": 100, "Idle energy": 110},
+        widths={"Name": 200, "Workload": 420, "Cluster": 130, "Node": 140, **dict.fromkeys(_MEASURES, 140)},
     )

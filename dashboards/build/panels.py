@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.builders import dashboard as build
@@ -61,8 +61,8 @@ _LOW = 4
 class Look:
     """How a panel looks where it differs from the rest.
 
-    ``span`` and ``height`` are in Grafana's grid of 24 columns; ``since`` is a time of its own ("now/M": this month);
-    ``empty`` is what a reader sees when there is nothing to show, which is not 0.
+    ``span`` and ``height`` are in Grafana's grid of 24 columns; ``empty`` is what a reader sees when there is nothing
+    to show, which is not 0. No panel has a time range of its own: Grafana forgets it where the dashboard's is absolute.
     """
 
     unit: str
@@ -73,18 +73,19 @@ class Look:
     lowest: float | None = 0
     highest: float | None = None
     steps: Steps = NEUTRAL
-    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One query of a table: its expression must keep exactly the labels of the table. ``steps`` colour the text."""
+    """One query of a table: its expression must keep exactly the labels of the table. ``steps`` colour the text;
+    ``words`` stand for values."""
 
     title: str
     expr: str
     unit: str
     decimals: int | None = None
     steps: Steps = ()
+    words: Mapping[float, str] = field(default_factory=dict)
 
 
 def number(
@@ -205,6 +206,9 @@ def _column_look(column: Column) -> list[DynamicConfigValue]:
         look.append(DynamicConfigValue("thresholds", {"mode": "absolute", "steps": steps}))
         look.append(DynamicConfigValue("color", {"mode": "thresholds"}))
         look.append(DynamicConfigValue("custom.cellOptions", {"type": "color-text"}))
+    if column.words:
+        options = {str(value): {"text": text, "index": at} for at, (value, text) in enumerate(column.words.items())}
+        look.append(DynamicConfigValue("mappings", [{"type": "value", "options": options}]))
     return look
 
 
@@ -225,8 +229,6 @@ def _frame(panel: _Any, title: str, description: str, look: Look) -> None:
     steps = [Threshold(value, colour) for value, colour in look.steps]
     panel.thresholds(build.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
     panel.color_scheme(build.FieldColor().mode(FieldColorModeId.THRESHOLDS))
-    if look.since:
-        panel.time_from(look.since)
 
 
 def _ask(panel: _Any, query: Queries, *, instant: bool, table_format: bool = False) -> None:

@@ -6,10 +6,27 @@ from grafana_foundation_sdk.models.dashboard import Panel
 
 from dashboards.build.page import Band
 from dashboards.build.panels import Look, Query, Steps, number
-from dashboards.build.style import AGE, BAD, DOUBTFUL, GOOD, NODE, PLACE, SHARE, TEXT, by_host, rate, share
+from dashboards.build.style import (
+    AGE,
+    BAD,
+    DOUBTFUL,
+    GOOD,
+    NODE,
+    PLACE,
+    RECORDED,
+    SHARE,
+    TEXT,
+    WORK,
+    by_host,
+    increase,
+    share,
+    work_increase,
+)
 
 _ENERGY = "wattledger_workload_energy_joules_total"
+_DEVICE_ENERGY = "wattledger_device_energy_joules_total"
 _NO_FACTOR = "no factor: nothing is weighed"
+_NO_ENERGY = "no energy here"
 _MORE_IS_BETTER: Steps = ((None, BAD), (0.9, DOUBTFUL), (0.99, GOOD))
 _LESS_IS_BETTER: Steps = ((None, GOOD), (0.05, DOUBTFUL), (0.2, BAD))
 _LOCATION = f'{PLACE},basis="location"'
@@ -17,8 +34,8 @@ _YEAR_S = 366 * 86400
 
 
 def strip(selector: str = NODE) -> Band:
-    """Measured share, coverage, unattributed share, tier and age of the factor. ``selector`` is that of the energy on
-    the dashboard: ``WORK`` where owners can be chosen. Coverage, the unattributed share and factors have no owner."""
+    """Measured share, coverage and unattributed share of the time range; tier and age of the factor. ``selector``:
+    ``WORK`` where owners can be chosen. Coverage, the unattributed share and factors have no owner."""
     return Band(
         "How good these numbers are",
         [_measured(selector), _coverage(), _unattributed(), *factor()],
@@ -30,21 +47,26 @@ def factor() -> list[Panel]:
     return [_factor(), _age()]
 
 
-def measured(selector: str, by: str = "") -> str:
+def measured(selector: str) -> str:
     """Share of energy that a sensor read; the rest was modelled or, on a demo node, simulated."""
-    return share(rate(_ENERGY, f'{selector},method="measured"', by), rate(_ENERGY, selector, by))
+    read = f'{selector},method="measured"'
+    if selector == WORK:
+        return share(work_increase(_ENERGY, read), work_increase(_ENERGY, selector))
+    return share(increase(_DEVICE_ENERGY, read), increase(_DEVICE_ENERGY, selector))
 
 
 def coverage() -> str:
-    """Share of device time with a reading, over the time range, of the nodes that report."""
-    gaps = by_host("increase(wattledger_gap_seconds_total[$__range])")
-    devices = f"count(wattledger_device_info{{{NODE}}})"
-    return f"clamp_min(1 - {share(f'sum({gaps}) / $__range_s', devices)}, 0)"
+    """Share of device time with a reading, of the nodes that report."""
+    covered, gaps = (
+        by_host(f"sum_over_time(instance:wattledger_{what}_seconds:delta5m{{{PLACE}}}[$__range])")
+        for what in ("covered", "gap")
+    )
+    return f"sum({covered}) / (sum({covered}) + sum({gaps}) > 0)"
 
 
-def unattributed(by: str = "") -> str:
-    """Share of energy whose user could not be observed."""
-    return share(rate(_ENERGY, f'{NODE},kind="unattributed"', by), rate(_ENERGY, NODE, by))
+def unattributed() -> str:
+    """Share of energy whose user could not be observed. What devices used is what is charged, to whomever."""
+    return share(increase(_ENERGY, f'{NODE},kind="unattributed"'), increase(_DEVICE_ENERGY, NODE))
 
 
 def factors() -> str:
@@ -60,10 +82,10 @@ def factor_age() -> str:
 def _measured(selector: str) -> Panel:
     return number(
         "Measured",
-        "Energy that a sensor measured, over all energy of the selection. The rest is modelled (or simulated, on a "
-        "demo node) and is marked so on every series by the label `method`.",
+        "Energy that a sensor measured, over all energy of the selection in the time range. The rest is modelled (or "
+        "simulated, on a demo node) and is marked so on every series by the label `method`.",
         measured(selector),
-        Look(SHARE, "no energy here", span=4, highest=1, decimals=1, steps=_MORE_IS_BETTER),
+        Look(SHARE, _NO_ENERGY, span=4, highest=1, decimals=1, steps=_MORE_IS_BETTER),
         now=True,
     )
 
@@ -71,10 +93,11 @@ def _measured(selector: str) -> Panel:
 def _coverage() -> Panel:
     return number(
         "Coverage",
-        "Device time with a reading, over all device time of the time range, for the nodes that report. Time without a "
-        "reading is never counted as 0 W: the fleet dashboard lists the gaps and who does not report at all.",
+        "Device time with a reading, over all device time of the time range, for the nodes that report. What a node "
+        "missed while it was off counts once it is back. Time without a reading is never 0 W: the fleet dashboard "
+        f"lists the gaps and who does not report at all. {RECORDED}",
         coverage(),
-        Look(SHARE, "no device here", span=4, highest=1, decimals=2, steps=_MORE_IS_BETTER),
+        Look(SHARE, "no device, or no rules", span=4, highest=1, decimals=2, steps=_MORE_IS_BETTER),
         now=True,
     )
 
@@ -82,10 +105,10 @@ def _coverage() -> Panel:
 def _unattributed() -> Panel:
     return number(
         "Unattributed",
-        "Energy whose user could not be observed, over all energy of the chosen nodes. It is charged to no team. "
-        "`wattledger check` says what is missing.",
+        "Energy whose user could not be observed, over all energy of the chosen nodes in the time range. It is charged "
+        "to no team. `wattledger check` says what is missing.",
         unattributed(),
-        Look(SHARE, "no energy here", span=4, highest=1, decimals=1, steps=_LESS_IS_BETTER),
+        Look(SHARE, _NO_ENERGY, span=4, highest=1, decimals=1, steps=_LESS_IS_BETTER),
         now=True,
     )
 

@@ -49,18 +49,31 @@ NODE = f'{PLACE},hostname=~"$hostname"'
 OWNER = 'team=~"$team",project=~"$project",phase=~"$phase"'
 WORK = f'{NODE},{OWNER},workload=~"$workload"'
 
+# A thousand nodes have 80,000 series of workloads, too many for any chart. No series has a label ``chosen``: it is
+# empty, which All (`.*`) matches and a choice does not. So a selector with one of these finds nothing, at no cost:
+#: until a team, project, phase, workload or node is chosen;
+CHOSEN = 'chosen!~"${team}${project}${phase}${workload}${hostname}"'
+#: until a workload or a node is chosen, which recorded series of owners do not know; and
+SINGLED_OUT = 'chosen!~"${workload}${hostname}"'
+#: as soon as one is.
+NOT_SINGLED_OUT = 'chosen=~"${workload}${hostname}"'
+
 #: What a scrape adds to every series: enough to know which daemon said it.
 TARGET = "cluster,job,instance"
 
-
-# Recorded series (dashboards/rules/recording.yml): what a fleet or a month is asked by. A thousand nodes have 80,000
-# series of workloads; a chart of their raw rates needs more samples than a Prometheus allows.
+# Recorded series (dashboards/rules/recording.yml): what a fleet or a month is asked by.
 FLEET = f"{PLACE},{OWNER}"
 POWER = "project:wattledger_workload_power_watts:rate5m"
+KIND_POWER = "kind:wattledger_workload_power_watts:rate5m"
 IDLE_POWER = "project:wattledger_workload_idle_power_watts:rate5m"
 ENERGY_STEPS = "project:wattledger_workload_energy_joules:delta5m"
 IDLE_STEPS = "project:wattledger_workload_idle_energy_joules:delta5m"
 EMISSION_STEPS = "project:wattledger_workload_emissions_grams:delta5m"
+WORKLOAD_STEPS = "workload:wattledger_workload_energy_joules:delta5m"
+WORKLOAD_EMISSION_STEPS = "workload:wattledger_workload_emissions_grams:delta5m"
+#: Energy of GPUs that were held and not used: they have the labels of single workloads, and there are few.
+UNUSED_STEPS = "workload:wattledger_gpu_unused_energy_joules:delta5m"
+STEP_S = "300"
 ENERGY_MONTH = "project:wattledger_workload_energy_joules:month"
 EMISSIONS_MONTH = "project:wattledger_workload_emissions_grams:month"
 NO_RULES = "nothing recorded: are the recording rules loaded?"
@@ -70,6 +83,14 @@ RECORDED = "From the recording rules (dashboards/rules/recording.yml), which hav
 def steps(metric: str, selector: str, by: str = "") -> str:
     """Sum of recorded steps of five minutes within the time range of the panel: exact, nothing is extrapolated."""
     return _sum(f"sum_over_time({metric}{{{selector}}}[$__range])", by)
+
+
+def today(metric: str, selector: str) -> str:
+    """Sum of the recorded steps since midnight (UTC), whatever the time range: a panel's own ``timeFrom`` holds only as
+    long as the range of the dashboard is a relative one. Of the last day, the steps with the day of now."""
+    day = 'count_values("day", day_of_month(vector(time())))'
+    dated = f"{_sum(f'{metric}{{{selector}}}', '')} * on () group_left (day) {day}"
+    return f"sum(sum_over_time(({dated})[1d:5m]) and on (day) {day})"
 
 
 def month(metric: str, selector: str, by: str = "") -> str:
@@ -98,6 +119,44 @@ def rate(metric: str, selector: str, by: str = "") -> str:
 def increase(metric: str, selector: str, by: str = "") -> str:
     """Sum of what a counter grew by within the time range of the panel."""
     return _sum(f"increase({metric}{{{selector}}}[$__range])", by)
+
+
+#: Counter of workloads -> its recorded rate and steps.
+_RATES = {
+    "wattledger_workload_energy_joules_total": POWER,
+    "wattledger_workload_idle_energy_joules_total": IDLE_POWER,
+    "wattledger_workload_emissions_grams_total": "project:wattledger_workload_emissions_grams:rate5m",
+}
+_STEPS = {
+    "wattledger_workload_energy_joules_total": ENERGY_STEPS,
+    "wattledger_workload_idle_energy_joules_total": IDLE_STEPS,
+    "wattledger_workload_emissions_grams_total": EMISSION_STEPS,
+    "wattledger_workload_held_seconds_total": "project:wattledger_workload_held_seconds:delta5m",
+}
+
+
+def work_rate(metric: str, selector: str, by: str = "", offset: str = "") -> str:
+    """``rate`` for a ``selector`` that begins with WORK: of the counters where a workload or a node is chosen, else of
+    what is recorded. ``by``: no workload and no node. ``offset``: " offset 1h"."""
+    one, every = _singled_out_or_not(selector)
+    return _sum(
+        f"rate({metric}{{{one}}}[$__rate_interval]{offset}) or {_RATES[metric]}{{{every}}}{offset}",
+        by,
+    )
+
+
+def work_increase(metric: str, selector: str, by: str = "", offset: str = "") -> str:
+    """``increase`` over the time range, in the same way."""
+    one, every = _singled_out_or_not(selector)
+    return _sum(
+        f"increase({metric}{{{one}}}[$__range]{offset}) "
+        f"or sum_over_time({_STEPS[metric]}{{{every}}}[$__range]{offset})",
+        by,
+    )
+
+
+def _singled_out_or_not(selector: str) -> tuple[str, str]:
+    return f"{selector},{SINGLED_OUT}", selector.replace(WORK, f"{FLEET},{NOT_SINGLED_OUT}")
 
 
 def _sum(vector: str, by: str) -> str:

@@ -14,33 +14,40 @@ from dashboards.build.style import (
     GRAMS,
     HOURS,
     KWH,
+    S_PER_H,
     SHARE,
+    STEP_S,
+    UNUSED_STEPS,
     WATTS,
     WORK,
-    increase,
+    WORKLOAD_EMISSION_STEPS,
+    WORKLOAD_STEPS,
     kwh,
     named,
-    rate,
+    share,
+    steps,
+    work_increase,
+    work_rate,
 )
 from dashboards.build.variables import work
 from dashboards.build.workloads import (
-    EDGES,
     EMISSIONS,
     ENERGY,
+    FIVE_MINUTES,
     GPU,
     HELD,
+    IDLE,
     LOCATION,
     OWNED,
+    RUN_GPU,
     before,
     change,
     held_hours,
-    idle_share,
     unused,
-    unused_total,
     with_name,
 )
 
-_NO_WORK = "no workload of this choice"
+_NO_WORK = "no workload of this choice, or no rules"
 _NO_GPU = "no GPU held here"
 _NO_FACTOR = "no factor: nothing is weighed"
 _NOTHING_BEFORE = "nothing in the period before"
@@ -72,16 +79,24 @@ def _power() -> Panel:
     return number(
         "Power now",
         "Power of the chosen workloads, from the energy counters: GPUs, CPUs and memory at the node.",
-        rate(ENERGY, OWNED),
+        work_rate(ENERGY, OWNED),
         Look(WATTS, _NO_WORK),
     )
+
+
+def _held_hours(by: str = "") -> str:
+    return f"{work_increase(HELD, GPU, by)} / {S_PER_H}"
+
+
+def _floor_share(by: str = "") -> str:
+    return share(work_increase(IDLE, GPU, by), work_increase(ENERGY, GPU, by))
 
 
 def _energy() -> Panel:
     return number(
         "Energy",
-        f"Energy charged to the chosen workloads in the time range, at the node, without PUE. {EDGES}",
-        kwh(increase(ENERGY, OWNED)),
+        f"Energy charged to the chosen workloads in the time range, at the node, without PUE. {FIVE_MINUTES}",
+        kwh(work_increase(ENERGY, OWNED)),
         Look(KWH, _NO_WORK),
         now=True,
     )
@@ -91,8 +106,8 @@ def _emissions() -> Panel:
     return number(
         "Emissions",
         "Location-based CO2 equivalent in the time range, PUE included, by the factor known when it was booked. "
-        f"{EDGES}",
-        increase(EMISSIONS, LOCATION),
+        f"{FIVE_MINUTES}",
+        work_increase(EMISSIONS, LOCATION),
         Look(GRAMS, _NO_FACTOR),
         now=True,
     )
@@ -103,7 +118,7 @@ def _gpu_hours() -> Panel:
         "GPU hours held",
         "Device-hours that the workloads held GPUs in the time range, used or not. A MIG slice or a share of a GPU "
         "counts by its share.",
-        held_hours(GPU),
+        _held_hours(),
         Look(HOURS, _NO_GPU, decimals=1),
         now=True,
     )
@@ -112,9 +127,9 @@ def _gpu_hours() -> Panel:
 def _waste() -> Panel:
     return number(
         "Held and not used",
-        "Energy of GPUs that workloads held while they drew less than twice their idle floor, in the time range: paid "
-        "for and not used. It is in the energy beside.",
-        kwh(unused_total(GPU, "")),
+        "Energy of GPUs that workloads held while they drew less than twice their idle floor, in the time range, by "
+        "spans of five minutes: paid for and not used. It is in the energy beside.",
+        kwh(f"({unused()})"),
         Look(KWH, _NO_GPU),
         now=True,
     )
@@ -125,7 +140,7 @@ def _busy() -> Panel:
         "Efficiency",
         "Of the energy of held GPUs in the time range, the part above their idle floor, which they would have drawn "
         "anyway. It says how much was spent on work, not whether the work was good. 100 % until a floor is known.",
-        f"1 - {idle_share(GPU)}",
+        f"1 - {_floor_share()}",
         Look(SHARE, _NO_GPU, highest=1, decimals=1, steps=((None, BAD), (0.6, DOUBTFUL), (0.85, GOOD))),
         now=True,
     )
@@ -135,7 +150,7 @@ def _by_project() -> Panel:
     return lines(
         "Power by project",
         "Power of the chosen workloads by project. The stack is the power of the selection.",
-        Query(named(rate(ENERGY, OWNED, "project"), "project", "no project"), "{{project}}"),
+        Query(named(work_rate(ENERGY, OWNED, "project"), "project", "no project"), "{{project}}"),
         Look(WATTS, _NO_WORK, span=14, height=9),
         stacked=True,
     )
@@ -145,7 +160,7 @@ def _by_component() -> Panel:
     return lines(
         "Power by component",
         "The same power by what draws it. A component that is missing has no sensor and no model on these nodes.",
-        Query(rate(ENERGY, OWNED, "component"), "{{component}}"),
+        Query(work_rate(ENERGY, OWNED, "component"), "{{component}}"),
         Look(WATTS, _NO_WORK, span=10, height=9),
         stacked=True,
     )
@@ -174,29 +189,31 @@ def _more_hours() -> Panel:
 
 
 def _then_and_now() -> Panel:
-    then = f"sum(rate({ENERGY}{{{OWNED}}}[$__rate_interval] offset $__range))"
     return lines(
         "Power, now and in the period before",
         f"The two periods laid over each other. {_PERIOD}",
-        [Query(rate(ENERGY, OWNED), "this period"), Query(then, "the period before")],
+        [
+            Query(work_rate(ENERGY, OWNED), "this period"),
+            Query(work_rate(ENERGY, OWNED, offset=" offset $__range"), "the period before"),
+        ],
         Look(WATTS, _NO_WORK, span=12, height=8),
     )
 
 
 def _projects() -> Panel:
     by = "team,project"
-    energy = increase(ENERGY, OWNED, by)
+    energy = work_increase(ENERGY, OWNED, by)
     columns = [
         Column("Energy", kwh(energy), KWH, 2),
         Column("Before", kwh(before(ENERGY, OWNED, by)), KWH, 2),
         Column("Change", change(ENERGY, OWNED, by), SHARE, 0, _MORE),
-        Column("Emissions", increase(EMISSIONS, LOCATION, by), GRAMS, 1),
-        Column("GPU hours", held_hours(GPU, by), HOURS, 1),
-        Column("GPU idle share", idle_share(GPU, by), SHARE, 0, _IDLE),
+        Column("Emissions", work_increase(EMISSIONS, LOCATION, by), GRAMS, 1),
+        Column("GPU hours", _held_hours(by), HOURS, 1),
+        Column("GPU idle share", _floor_share(by), SHARE, 0, _IDLE),
     ]
     return rows(
         "Projects, and the period before",
-        f"By team and project, in the time range. {_PERIOD} {EDGES}",
+        f"By team and project, in the time range. {_PERIOD} {FIVE_MINUTES}",
         columns,
         Look("", _NO_WORK, span=24, height=8),
         labels={"team": "Team", "project": "Project"},
@@ -210,14 +227,14 @@ def _idle_power() -> Panel:
         "GPUs held and not used, by project",
         "Power of GPUs that workloads hold while they draw less than twice their idle floor. A level that stays for "
         "hours is a notebook, an endpoint or a job that waits.",
-        Query(named(unused(GPU, "project"), "project", "no project"), "{{project}}"),
+        Query(named(f"sum by (project) ({UNUSED_STEPS}{{{WORK}}}) / {STEP_S}", "project", "no project"), "{{project}}"),
         Look(WATTS, "nothing is held and not used", span=12, height=8),
         stacked=True,
     )
 
 
 def _wasters() -> Panel:
-    wasted = f"topk(10, {unused_total(GPU, 'cluster,workload,kind')} > 0)"
+    wasted = f"topk(10, {unused('cluster,workload,kind')} > 0)"
     return bars(
         "Most energy held and not used",
         "The ten workloads whose GPUs drew most in windows in which they were held and not used, in the time range.",
@@ -228,21 +245,22 @@ def _wasters() -> Panel:
 
 def _workloads() -> Panel:
     by = "cluster,workload,kind,team,project,phase"
-    biggest = f"topk({_ROWS}, {increase(ENERGY, OWNED, by)})"
+    biggest = f"topk({_ROWS}, {steps(WORKLOAD_STEPS, WORK, by)})"
 
     def of_these(vector: str) -> str:
         return with_name(f"{vector} and on ({by}) {biggest}")
 
     columns = [
         Column("Energy", kwh(with_name(biggest)), KWH, 2),
-        Column("Emissions", of_these(increase(EMISSIONS, LOCATION, by)), GRAMS, 1),
-        Column("GPU hours", of_these(held_hours(GPU, by)), HOURS, 1),
-        Column("GPU idle share", of_these(f"({idle_share(GPU, by)})"), SHARE, 0, _IDLE),
+        Column("Emissions", of_these(steps(WORKLOAD_EMISSION_STEPS, WORK, by)), GRAMS, 1),
+        Column("Not used", kwh(of_these(unused(by))), KWH, 2),
+        Column("GPU hours", of_these(held_hours(RUN_GPU, by)), HOURS, 1),
     ]
     return rows(
         "Workloads",
-        f"The {_ROWS} that used most energy in the time range, summed over their nodes. A workload opens as a "
-        f"training run; its phase tells what else it is. {EDGES}",
+        f"The {_ROWS} that used most energy in the time range, summed over their nodes; not used: by GPUs while they "
+        "were held and drew less than twice their idle floor. GPU hours need a choice. A workload opens as a training "
+        f"run; its phase tells what else it is. {FIVE_MINUTES}",
         columns,
         Look("", _NO_WORK, span=24, height=12),
         labels={

@@ -7,15 +7,15 @@ from grafana_foundation_sdk.models.dashboard import Panel
 from dashboards.build.page import Band
 from dashboards.build.panels import Column, Look, Query, lines, number, rows
 from dashboards.build.style import AMOUNT, GRAMS, JOULES, NODE, increase, rate
-from dashboards.build.workloads import EMISSIONS, ENERGY, LOCATION, OWNED, UNITS, with_name
+from dashboards.build.workloads import EMISSIONS, ENERGY, RUN, RUN_LOCATION, UNITS, with_name
 
-_NONE = "no steps declared"
-_NO_TOKENS = "no tokens declared"
+_NONE = "no run, or no steps"
+_NO_TOKENS = "no run, or no tokens"
 _STEPS, _TOKENS = 'unit=~"steps?"', 'unit=~"tokens?"'
 _KEY = "cluster,hostname,workload"
 _HOW = (
-    "Needs a program that says what it does: `run.add(steps=1, tokens=4096)`. Steps are the most that one of its "
-    "processes declared, since all take the same step; anything else is added up."
+    "Needs a program that says what it does: `run.add(steps=1, tokens=4096)`. Processes of a run take steps together, "
+    "on one node and on several: eight that say one step have taken one. Tokens are added up."
 )
 
 
@@ -27,7 +27,7 @@ def band(one_run: str) -> Band:
 def done(unit: str, function: str, window: str, by: str = "") -> str:
     """Units that the chosen workloads declared. Units have no owner: the energy series of the workload says whose."""
     counted = f'{function}({UNITS}{{{NODE},workload=~"$workload",{unit}}}[{window}])'
-    chosen = f"group by ({_KEY}) (last_over_time({ENERGY}{{{OWNED}}}[{window}]))"
+    chosen = f"group by ({_KEY}) (last_over_time({ENERGY}{{{RUN}}}[{window}]))"
     whole = "max" if unit == _STEPS else "sum"
     grouped = f"{whole} by ({by})" if by else whole
     return f"{grouped} ({counted} and on ({_KEY}) {chosen})"
@@ -38,7 +38,7 @@ def _step(one_run: str) -> Panel:
         "Per step",
         f"Energy of the run in the time range over its steps, at the node, without PUE, idle time included. {one_run} "
         f"{_HOW}",
-        f"{increase(ENERGY, OWNED)} / ({done(_STEPS, 'increase', '$__range')} > 0)",
+        f"{increase(ENERGY, RUN)} / ({done(_STEPS, 'increase', '$__range')} > 0)",
         Look(JOULES, _NONE, span=3, height=8),
         now=True,
     )
@@ -48,7 +48,7 @@ def _step_grams() -> Panel:
     return number(
         "CO2e per step",
         f"Location-based CO2 equivalent of the run in the time range over its steps, PUE included. {_HOW}",
-        f"{increase(EMISSIONS, LOCATION)} / ({done(_STEPS, 'increase', '$__range')} > 0)",
+        f"{increase(EMISSIONS, RUN_LOCATION)} / ({done(_STEPS, 'increase', '$__range')} > 0)",
         Look(GRAMS, "no steps, or no factor", span=3, height=8),
         now=True,
     )
@@ -58,7 +58,7 @@ def _token() -> Panel:
     return number(
         "Per 1k tokens",
         f"Energy of the run in the time range over the tokens that it trained on, idle time included. {_HOW}",
-        f"1000 * {increase(ENERGY, OWNED)} / ({done(_TOKENS, 'increase', '$__range')} > 0)",
+        f"1000 * {increase(ENERGY, RUN)} / ({done(_TOKENS, 'increase', '$__range')} > 0)",
         Look(JOULES, _NO_TOKENS, span=3, height=8),
         now=True,
     )
@@ -68,7 +68,7 @@ def _token_grams() -> Panel:
     return number(
         "CO2e/1k tokens",
         f"Location-based CO2 equivalent of the run in the time range over its tokens, PUE included. {_HOW}",
-        f"1000 * {increase(EMISSIONS, LOCATION)} / ({done(_TOKENS, 'increase', '$__range')} > 0)",
+        f"1000 * {increase(EMISSIONS, RUN_LOCATION)} / ({done(_TOKENS, 'increase', '$__range')} > 0)",
         Look(GRAMS, "no tokens, or no factor", span=3, height=8),
         now=True,
     )
@@ -81,16 +81,16 @@ def _course() -> Panel:
         "The same through time. A step that grows dearer with the same batch is a slower input, a throttled GPU or a "
         "straggler.",
         [
-            Query(f"{rate(ENERGY, OWNED)} / ({done(_STEPS, 'rate', window)} > 0)", "per step"),
-            Query(f"1000 * {rate(ENERGY, OWNED)} / ({done(_TOKENS, 'rate', window)} > 0)", "per 1,000 tokens"),
+            Query(f"{rate(ENERGY, RUN)} / ({done(_STEPS, 'rate', window)} > 0)", "per step"),
+            Query(f"1000 * {rate(ENERGY, RUN)} / ({done(_TOKENS, 'rate', window)} > 0)", "per 1,000 tokens"),
         ],
-        Look(JOULES, "nothing is declared", span=12, height=8),
+        Look(JOULES, "no run is chosen, or it declares nothing", span=12, height=8),
     )
 
 
 def _table() -> Panel:
     by = "cluster,workload,kind"
-    energy, grams = increase(ENERGY, OWNED, by), increase(EMISSIONS, LOCATION, by)
+    energy, grams = increase(ENERGY, RUN, by), increase(EMISSIONS, RUN_LOCATION, by)
     on = "on (cluster,workload)"
 
     def over(weight: str, unit: str, times: str = "") -> str:
@@ -108,7 +108,7 @@ def _table() -> Panel:
             Column("Steps", with_name(_counted(energy, _STEPS)), AMOUNT),
             Column("Tokens", with_name(_counted(energy, _TOKENS)), AMOUNT),
         ],
-        Look("", "nothing is declared", span=24, height=7),
+        Look("", "no run is chosen, or it declares nothing", span=24, height=7),
         labels={"name": "Name", "workload": "Workload", "kind": "Kind", "cluster": "Cluster"},
         sort="Steps",
     )

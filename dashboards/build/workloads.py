@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from dashboards.build.style import NODE, REMAINDERS, WORK, increase, rate, share
+from dashboards.build.style import (
+    CHOSEN,
+    NODE,
+    REMAINDERS,
+    S_PER_H,
+    UNUSED_STEPS,
+    WORK,
+    increase,
+    rate,
+    share,
+    steps,
+    work_increase,
+)
 
 ENERGY = "wattledger_workload_energy_joules_total"
 IDLE = "wattledger_workload_idle_energy_joules_total"
@@ -14,7 +26,13 @@ UNITS = "wattledger_workload_units_total"
 OWNED = f'{WORK},kind!~"{REMAINDERS}"'
 GPU = f'{OWNED},component="gpu"'
 LOCATION = f'{OWNED},basis="location"'
+#: The same, once anything is chosen: for what needs the series of single workloads.
+RUN, RUN_GPU, RUN_LOCATION = (f"{selector},{CHOSEN}" for selector in (OWNED, GPU, LOCATION))
 EDGES = "Exact to one scrape interval at each edge of the time range; the statement is the book."
+FIVE_MINUTES = (
+    "Exact to five minutes at each edge of the time range, from the recording rules (dashboards/rules/recording.yml), "
+    "and to one scrape interval where a workload or a node is chosen; the statement is the book."
+)
 
 _KEY = "cluster,workload,kind"
 _ON_NODE = "cluster,hostname,workload,kind,team,project"
@@ -33,13 +51,12 @@ def with_name(vector: str) -> str:
 
 def before(metric: str, selector: str, by: str = "") -> str:
     """What a counter grew by in the period before the time range, of the same length."""
-    grown = f"increase({metric}{{{selector}}}[$__range] offset $__range)"
-    return f"sum by ({by}) ({grown})" if by else f"sum({grown})"
+    return work_increase(metric, selector, by, " offset $__range")
 
 
 def change(metric: str, selector: str, by: str = "") -> str:
     """Against the period before: 0.1 is a tenth more. Absent where there was nothing before."""
-    return f"{increase(metric, selector, by)} / ({before(metric, selector, by)} > 0) - 1"
+    return f"{work_increase(metric, selector, by)} / ({before(metric, selector, by)} > 0) - 1"
 
 
 def idle_share(selector: str, by: str = "") -> str:
@@ -47,24 +64,24 @@ def idle_share(selector: str, by: str = "") -> str:
     return share(increase(IDLE, selector, by), increase(ENERGY, selector, by))
 
 
-def unused(selector: str, by: str, metric: str = ENERGY) -> str:
-    """Rate of a counter (watts; with ``HELD``, GPUs) of GPUs that a workload held and did not use in the rate window.
-
-    ``selector`` is that of GPUs; ``by`` some of cluster, hostname, workload, kind, team and project, or "".
-    """
-    still = f"{rate(IDLE, selector, _ON_NODE)} / ({rate(ENERGY, selector, _ON_NODE)} > 0) > {UNUSED}"
-    vector = f"{rate(metric, selector, _ON_NODE)} and on ({_ON_NODE}) ({still})"
-    return f"sum by ({by}) ({vector})" if by else f"sum({vector})"
+def unused(by: str = "") -> str:
+    """Energy of GPUs that were held and not used in the time range, in joules. ``by``: some of the labels of a
+    workload; without it 0 where GPUs were held."""
+    wasted = steps(UNUSED_STEPS, WORK, by)
+    return f"{wasted} or 0 * {work_increase(HELD, GPU)}" if not by else wasted
 
 
-def unused_total(selector: str, by: str, metric: str = ENERGY) -> str:
-    """The same over the time range, in the counter's own unit: the share of rate windows, times the exact increase."""
+def unused_hours() -> str:
+    """Device-hours of GPUs that the chosen run held and did not use: the share of rate windows in which it did not use
+    those of a node, times the exact increase."""
+    floor_share = f"{rate(IDLE, RUN_GPU, _ON_NODE)} / ({rate(ENERGY, RUN_GPU, _ON_NODE)} > 0)"
+    held = rate(HELD, RUN_GPU, _ON_NODE)
     windows = "[$__range:$__rate_interval]"
-    part = f"sum_over_time({unused(selector, by, metric)}{windows})"
-    whole = f"sum_over_time({rate(metric, selector, by)}{windows})"
-    return f"{share(part, whole)} * {increase(metric, selector, by)}"
+    part = f"sum_over_time(sum({held} and on ({_ON_NODE}) ({floor_share} > {UNUSED})){windows})"
+    whole = f"sum_over_time(sum({held}){windows})"
+    return f"{share(part, whole)} * {increase(HELD, RUN_GPU)} / {S_PER_H}"
 
 
 def held_hours(selector: str, by: str = "") -> str:
     """Device-hours held, used or not."""
-    return f"{increase(HELD, selector, by)} / 3600"
+    return f"{increase(HELD, selector, by)} / {S_PER_H}"

@@ -61,9 +61,9 @@ SERIES = {
     _grams("a", _OTHER, "location"): "0+5x120",
     _info("a", "slurm/7", "slurm", "fold"): "1x120",
     _info("c", "slurm/7", "slurm", "fold"): "1x120",
-    # The notebook was renamed half an hour before the end: one name, not two rows.
-    _info("b", "pod/u-1", "pod", "notebook"): "1x90",
-    _info("b", "pod/u-1", "pod", "renamed"): "_x91 1x30",
+    # The notebook was renamed 25 minutes before the end: one name, not two rows.
+    _info("b", "pod/u-1", "pod", "notebook"): "1x95",
+    _info("b", "pod/u-1", "pod", "renamed"): "_x96 1x25",
     _info("a", "pod/u-2", "pod", "chat-api"): "1x120",
     # Both nodes take the same steps; each reads its own tokens. The other team's steps are nobody's here.
     _units("a", "slurm/7", "steps"): "0+6x120",
@@ -102,7 +102,7 @@ TEAM = Script(
         _team("Efficiency", {"{}": 0.75}),  # 120 W of 480 W are floor
         _team("Power by project", {'{project="protein"}': 500, '{project="lab"}': 80}),
         _team("Power by component", {'{component="gpu"}': 480, '{component="cpu"}': 100}),
-        _team("Energy, change", {"{}": 0.208333}),  # 0.58 after 0.48 kWh
+        _team("Energy, change", {"{}": 0.208}),  # 0.58 after 0.48 kWh
         _team("Emissions, change", {"{}": 0}),
         _team("GPU hours, change", {"{}": 0}),
         _team("Power, now and in the period before", {"{}": 580}, "A"),
@@ -120,9 +120,30 @@ TEAM = Script(
         ),
         _team("Workloads", {_JOB_ROW: 0.5, _LAB_ROW: 0.08}, "A"),
         _team("Workloads", {_JOB_ROW: 1800, _LAB_ROW: 360}, "B"),
-        _team("Workloads", {_JOB_ROW: 1, _LAB_ROW: 1}, "C"),
-        _team("Workloads", {_JOB_ROW: 0.125, _LAB_ROW: 0.875}, "D"),
+        _team("Workloads", {_LAB_ROW: 0.08}, "C"),
+        _team("Workloads", {_JOB_ROW: 1, _LAB_ROW: 1}, "D"),
+        Claim("Energy", {"{}": 0.68}),
     ],
+    recorded=True,
+)
+
+#: One workload, or one node, is asked of its own counters: what is recorded of teams does not know it.
+TEAM_CHOSEN = Script(
+    "team",
+    SERIES,
+    [
+        Claim("Energy", {"{}": 0.5}, chosen={"workload": "slurm/7"}),
+        Claim("Energy", {"{}": 0.08}, chosen={"hostname": "b"}),
+        Claim("Emissions", {"{}": 1800}, chosen={"workload": "slurm/7"}),
+        Claim("Power now", {"{}": 500}, chosen={"workload": "slurm/7"}),
+        Claim("Held and not used", {"{}": 0}, chosen={"workload": "slurm/7"}),
+        Claim("Efficiency", {"{}": 0.125}, chosen={"hostname": "b"}),
+        Claim("Energy, change", {"{}": 0.25}, chosen={"workload": "slurm/7"}),
+        Claim("Power by project", {'{project="protein"}': 500}, chosen={"workload": "slurm/7"}),
+        Claim("Power, now and in the period before", {"{}": 500}, "B", chosen={"workload": "slurm/7"}),
+        Claim("Energy", {}),  # no rules here, and nothing is chosen
+    ],
+    suffix="_chosen",
 )
 
 _RUN = {"workload": "slurm/7"}

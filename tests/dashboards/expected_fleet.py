@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from tests.dashboards import plays
 from tests.dashboards.expected import (
     NOBODY,
+    ONE_STEP,
+    RUN,
     WORK,
     Expect,
     Expected,
@@ -20,6 +23,7 @@ from tests.dashboards.expected import (
     ratio,
     some,
     times,
+    today,
     watts,
     whole_life,
 )
@@ -50,34 +54,38 @@ def budgets(of: float = 1, more: float = 0) -> Expect:
 
 #: The month at its own mean, of the time that was counted.
 _MONTH_END = 31 * 86_400 / (END_S - START_S)
+#: In the last six hours: the notebook, vLLM for an hour, and the run's two GPUs for half an hour.
+_UNUSED_KWH = {plays.NOTEBOOK.key: 0.48, plays.ENGINES[0].workload.key: 0.12, RUN: 0.09}
+_UNUSED_SHARE = ratio(fixed(_=sum(_UNUSED_KWH.values())), kwh(kind=WORK))
 _NOW_G = DIRECT_G[END_S // H % 24]
 _WORKLOAD = ("cluster", "hostname", "workload", "team", "project")
 _DEVICE = ("hostname", "device")
 _CPU_S = {"gpu-1": 0.04, "gpu-2": 0.04}
 
 QUALITY = (
-    now("Measured", "A", (), ratio(watts(method="measured"), watts())),
+    now("Measured", "A", (), ratio(kwh(method="measured"), kwh())),
     now("Coverage", "A", (), coverage),
-    now("Unattributed", "A", (), fixed(_=0)),
+    Expected("Unattributed", "A", (), ratio(kwh(kind="unattributed"), kwh()), everything=False, tolerance=0.03),
     now("Age of the factor", "A", (), fixed(_=END_S % H)),
 )
 OVERVIEW = (
     now("Power now", "A", (), fixed(_=1810 + 2160)),
-    Expected("Energy today", "A", (), kwh()),
-    Expected("Emissions today", "A", (), grams()),
+    Expected("Energy today", "A", (), today(kwh())),
+    Expected("Emissions today", "A", (), today(grams())),
     month("Energy this month", "A", (), kwh()),
     month("Emissions this month", "A", (), grams()),
     Expected("Idle share of energy", "A", (), idle_share()),
     now("Power by team", "A", ("team",), watts("team", kind=WORK)),
     now("Power by team", "B", ("kind",), watts("kind", kind=NOBODY)),
     now("Power by component", "A", ("component",), watts("component")),
-    now("Power below the idle floor", "A", (), watts(what="idle_joules", kind=WORK)),
-    now("Power below the idle floor", "B", (), watts(what="idle_joules", kind=NOBODY)),
-    Expected("Allocated and idle", "A", (), idle_share(kind=WORK)),
+    now("Power of what nobody uses", "A", (), fixed(_=80)),  # the notebook
+    now("Power of what nobody uses", "B", (), watts(what="idle_joules", kind=NOBODY)),
+    Expected("Held and not used", "A", (), _UNUSED_SHARE, everything=False, tolerance=0.03),
     fleet("Month to date against budget", "A", ("team", "budget"), budgets()),
-    some("Top workloads", "A", _WORKLOAD, kwh(*_WORKLOAD, kind=WORK)),
-    some("Top workloads", "B", _WORKLOAD, grams(*_WORKLOAD, kind=WORK)),
-    some("Top workloads", "C", _WORKLOAD, over(3.6e6, "idle_joules", *_WORKLOAD, kind=WORK)),
+    some("Top workloads", "A", _WORKLOAD, kwh(*_WORKLOAD, kind=WORK), ONE_STEP),
+    some("Top workloads", "B", _WORKLOAD, grams(*_WORKLOAD, kind=WORK), ONE_STEP),
+    Expected("Top workloads", "C", ("workload",), fixed(**_UNUSED_KWH), everything=False, tolerance=0.03),
+    Expected("Most held and not used", "A", ("workload",), fixed(**_UNUSED_KWH), everything=False, tolerance=0.03),
     now(
         "Grid intensity",
         "A",
@@ -88,7 +96,7 @@ OVERVIEW = (
 NODE = (
     now("Power now", "A", (), fixed(_=1810 + 2160)),
     Expected("Energy", "A", (), kwh()),
-    Expected("Emissions", "A", (), grams()),
+    Expected("Emissions", "A", (), grams(), tolerance=ONE_STEP),
     Expected("Conservation error", "A", (), fixed(_=0)),
     now("GPU power", "A", ("device",), watts("device", component="gpu")),
     now("CPU, memory and other power", "A", _DEVICE, watts(*_DEVICE, component="cpu|dram")),

@@ -50,6 +50,12 @@ class Variable:
     match: str
     label: str
     all_value: str
+    first: str
+
+    @property
+    def value(self) -> str:
+        """As it is when the dashboard is opened."""
+        return self.first or self.all_value or ".*"
 
 
 def begin(text: str, now_s: int) -> int:
@@ -102,7 +108,8 @@ def variables() -> list[Variable]:
                 query = each["query"]["query"] if isinstance(each["query"], dict) else each["query"]
                 match = _QUERY.fullmatch(query)
                 assert match, f"{uid}: {each['name']} is no label_values(metric, label): {query}"
-                found.append(Variable(uid, each["name"], match[1], match[2], each.get("allValue") or ""))
+                first = "|".join(value for value in each["current"]["value"] if value != "$__all")
+                found.append(Variable(uid, each["name"], match[1], match[2], each.get("allValue") or "", first))
     return found
 
 

@@ -21,11 +21,13 @@ TARGET = 'job="w",instance="a:9837"'
 NODE = f'{TARGET},hostname="a"'
 GPU = f'{NODE},component="gpu"'
 POD = 'workload="p",kind="pod",team="nlp"'
+WORK = f'hostname="a",{POD}'
 DEVICE = f'{GPU},device="g"'
 
 #: Every 15 s for 80 minutes. One node of 400 W: a pod of 300 W, 60 W of them idle, and 100 W that nobody holds.
 SERIES = {
-    f'wattledger_device_energy_joules_total{{{DEVICE},method="measured"}}': "0+6000x320",
+    f'wattledger_device_energy_joules_total{{{DEVICE},method="measured"}}': "0+4500x320",
+    f'wattledger_device_energy_joules_total{{{DEVICE},method="modelled"}}': "0+1500x320",
     f'wattledger_workload_energy_joules_total{{{GPU},{POD},method="measured"}}': "0+4500x320",
     f'wattledger_workload_energy_joules_total{{{GPU},workload="idle",kind="idle",method="modelled"}}': "0+1500x320",
     f'wattledger_workload_idle_energy_joules_total{{{GPU},{POD},method="measured"}}': "0+900x320",
@@ -56,11 +58,19 @@ SERIES = {
     'team:wattledger_budget_used:ratio{team="nlp",budget="energy",month="197001"}': "0.25x320",
     'fleet:wattledger_counted_seconds:month{month="197001"}': "3600x320",
     # A node came back, and brought its downtime in one step.
-    'site:wattledger_covered_seconds:delta5m{component="gpu"}': "_x240 300",
-    'site:wattledger_gap_seconds:delta5m{component="gpu"}': "_x240 100",
+    'site:wattledger_covered_seconds:delta5m{component="gpu"}': "_x241 300",
+    'site:wattledger_gap_seconds:delta5m{component="gpu"}': "_x241 100",
+    f'instance:wattledger_covered_seconds:delta5m{{{TARGET},component="gpu"}}': "_x241 2700",
+    f'instance:wattledger_gap_seconds:delta5m{{{TARGET},component="gpu"}}': "_x241 300",
+    'kind:wattledger_workload_power_watts:rate5m{kind="pod"}': "300x320",
+    'kind:wattledger_workload_power_watts:rate5m{kind="idle"}': "100x320",
+    'project:wattledger_workload_emissions_grams:delta5m{team="nlp",kind="pod",basis="location"}': "_x241 120",
+    f"workload:wattledger_workload_energy_joules:delta5m{{{WORK}}}": "_x241 1080000",
+    f"workload:wattledger_workload_emissions_grams:delta5m{{{WORK}}}": "_x241 120",
+    f"workload:wattledger_gpu_unused_energy_joules:delta5m{{{WORK}}}": "_x241 216000",
     # One recorded step, of 0.1 kWh, 0.02 of it idle.
-    'project:wattledger_workload_energy_joules:delta5m{team="nlp",kind="pod",month="197001"}': "_x240 360000",
-    'project:wattledger_workload_idle_energy_joules:delta5m{team="nlp",kind="pod",month="197001"}': "_x240 72000",
+    'project:wattledger_workload_energy_joules:delta5m{team="nlp",kind="pod",month="197001"}': "_x241 360000",
+    'project:wattledger_workload_idle_energy_joules:delta5m{team="nlp",kind="pod",month="197001"}': "_x241 72000",
 }
 
 #: dashboard, panel, query -> labels -> value, an hour and ten minutes in, over the last hour.
@@ -111,7 +121,7 @@ def _query(board: str, title: str, ref: str) -> str:
     for macro, value in {"$__rate_interval": "1m", "$__range_s": "3600", "$__range": "1h"}.items():
         expression = expression.replace(macro, value)
     for name in ("cluster", "site", "hostname", "team", "project", "phase", "workload"):
-        expression = expression.replace(f"${name}", ".*")
+        expression = expression.replace(f"${name}", ".*").replace(f"${{{name}}}", ".*")
     assert not re.search(r"\$\{?[A-Za-z_]", expression)  # `$1` is of label_replace
     return expression
 
