@@ -74,13 +74,15 @@ class Series:
 
 
 class PrometheusApi:
-    """``url``: up to but without ``/api/v1``. Every method raises HistoryUnavailable, HistoryRefused."""
+    """``url``: up to but without ``/api/v1``. ``remedy``: what to do where it gives no whole answer. Every method
+    raises HistoryUnavailable, HistoryRefused."""
 
     def __init__(
         self,
         url: str,
         credentials: Credentials = Credentials(),  # noqa: B008 - frozen
         *,
+        remedy: str = "Start it, or mend the address, and run this again: it goes on from what is shipped.",
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         address = urlsplit(url)
@@ -91,6 +93,8 @@ class PrometheusApi:
             )
         self._base = url.rstrip("/").removesuffix("/api/v1")
         self.name = address.hostname
+        self._shown = f"{address.scheme}://{address.netloc}{address.path}".rstrip("/")
+        self._remedy = remedy
         self._http = Http(credentials)
         self._sleep = sleep
         self._chunk_s = CHUNK_S
@@ -206,9 +210,7 @@ class PrometheusApi:
         return answer.data
 
     def _unavailable(self, why: str) -> HistoryUnavailable:
-        return HistoryUnavailable(
-            f"{self.name} gave no whole answer: {why.rstrip('.')}.", "Run it again: it goes on from what is shipped."
-        )
+        return HistoryUnavailable(f"{self._shown} gave no whole answer: {why.rstrip('.')}.", self._remedy)
 
     def _foreign(self) -> HistoryRefused:
         return HistoryRefused(
