@@ -21,14 +21,14 @@ write_env() {
 }
 
 compose() {
-  if docker compose version >/dev/null 2>&1; then
+  if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then # a client needs a server
     docker compose "$@"
   elif command -v docker-compose >/dev/null; then
     docker-compose "$@"
   elif command -v podman >/dev/null && podman compose version >/dev/null 2>&1; then
     podman compose "$@"
   else
-    fail "There is no docker compose here. Install it: https://docs.docker.com/compose/install/"
+    fail "There is no docker compose with a server that answers here. Install it: https://docs.docker.com/compose/install/"
   fi
 }
 
