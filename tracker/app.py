@@ -23,12 +23,13 @@ from tracker.bookkeeper import Bookkeeper
 from tracker.config import Config
 from tracker.config.pue import statements, zone_of
 from tracker.core.accounting import pue_at
+from tracker.core.errors import UsageError
 from tracker.core.model import Finding, Level, Method
 from tracker.core.snapshot import ShipState, Snapshot
 from tracker.core.units import MS_PER_S, NS_PER_MS, NS_PER_S
 from tracker.grid.interface import GridProvider
 from tracker.ledger.files import LEDGER_FILE
-from tracker.ledger.interface import DayRow, LedgerRefused, Opening
+from tracker.ledger.interface import DayRow, Opening
 from tracker.ledger.reader import SqliteReader
 from tracker.ledger.store import SqliteLedger
 from tracker.log import Log, Severity
@@ -257,7 +258,7 @@ def _refuse_mixture(opening: Opening, path: Path, *, demo: bool) -> None:
     simulated = {device.sensor.method is Method.SIMULATED for device in opening.devices.values()}
     if simulated - {demo}:
         kinds = ("simulated", "real") if demo is False else ("real", "simulated")
-        raise LedgerRefused(
+        raise UsageError(  # another start does not mend it
             f"The ledger {path} holds {kinds[0]} energy; {kinds[1]} energy must not be added to it.",
             "Name another folder with --state-dir.",
         )
