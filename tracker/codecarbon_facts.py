@@ -81,11 +81,17 @@ class _Cache(msgspec.Struct, frozen=True):
 
 
 def codecarbon_facts(
-    cpu_model: str, cache_dir: Path, deadline_s: float = 20, command: Sequence[str] | None = None
+    cpu_model: str,
+    cache_dir: Path,
+    deadline_s: float = 20,
+    command: Sequence[str] | None = None,
+    *,
+    keep: bool = True,
 ) -> CodecarbonFacts:
     """Ask the cache, else a child process that may take ``deadline_s``. Never raises, never uses the network.
 
-    ``command``: the child without its last argument, the CPU model; tests put a broken one here.
+    ``command``: the child without its last argument, the CPU model; tests put a broken one here. ``keep``: write the
+    answer into the cache; without it nothing is written.
     """
     folder = package_folder()
     if folder is None:
@@ -101,7 +107,7 @@ def codecarbon_facts(
             answer = _parse(_ask(command or _child(), cpu_model, deadline_s))
         except (OSError, ValueError) as error:
             return _unknown(version, f"codecarbon {version} could not be asked: {error}")
-        if not answer.problem:
+        if keep and not answer.problem:
             _keep(path, _Cache(CACHE_FORMAT, version, cpu_model, answer))
     return _facts(answer)
 

@@ -97,9 +97,10 @@ def settings_for(config: Config) -> Settings:
     )
 
 
-def facts_for(config: Config) -> CodecarbonFacts:
-    """What codecarbon knows about this node's CPU and about countries; never raises."""
-    return codecarbon_facts(read_cpu_model(config.node.procfs).name, config.node.state_dir)
+def facts_for(config: Config, *, keep: bool = True) -> CodecarbonFacts:
+    """What codecarbon knows about this node's CPU and about countries; never raises. ``keep``: in the state folder,
+    which is made if need be."""
+    return codecarbon_facts(read_cpu_model(config.node.procfs).name, config.node.state_dir, keep=keep)
 
 
 def sources_for(config: Config, facts: CodecarbonFacts, *, demo: bool) -> list[Source]:

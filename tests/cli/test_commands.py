@@ -81,9 +81,18 @@ def test_check_exits_1_when_nothing_is_measured_and_json_says_the_same(tmp_path:
     assert any(finding["remedy"] for finding in report["findings"])
 
 
+def test_check_writes_nothing(xeon: Machine, tmp_path: Path) -> None:
+    """Whoever asks as root must not leave a folder that the daemon may not write."""
+    result = wattledger("check", *roots(xeon, tmp_path / "state"))
+    assert result.returncode == 0, result.stderr
+    assert not (tmp_path / "state").exists()
+
+
 def test_check_draws_a_table_on_a_terminal_and_plain_lines_in_a_pipe(xeon: Machine, tmp_path: Path) -> None:
     arguments = ("check", *roots(xeon, tmp_path / "state"))
-    assert "\x1b[" in on_terminal(*arguments)
+    drawn = on_terminal(*arguments)
+    assert "\x1b[" in drawn
+    assert "fix: " in drawn, "a terminal without colours tells a remedy too"
     assert "\x1b[" not in wattledger(*arguments).stdout
 
 

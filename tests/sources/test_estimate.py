@@ -93,7 +93,7 @@ def test_what_the_sensors_say_of_themselves(tmp_path: Path) -> None:
     assert cpu.averaged
     assert dram.averaged
     assert cpu.max_power_mw >= 2 * 357_000, "a true value of the model must never be quarantined"
-    assert cpu.sensor == "estimate from load and TDP (700 W from codecarbon's CPU database)"
+    assert cpu.sensor == "estimate from load and TDP (700 W, from codecarbon's CPU database)"
 
 
 def test_beside_rapl_nothing_modelled_is_booked(tmp_path: Path) -> None:

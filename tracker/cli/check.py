@@ -50,7 +50,7 @@ class Report:
 def check(config_path: Path | None, as_json: bool, **flags: object) -> None:
     """Say what can be measured on this node. Exit code 1: nothing is measured (it may still be modelled)."""
     config = config_of(config_path, flags)
-    facts = wiring.facts_for(config)
+    facts = wiring.facts_for(config, keep=False)  # who only asks changes nothing
     findings: list[Finding] = []
     sensors: list[Sensor] = []
     uses: dict[str, DeviceUse] = {}

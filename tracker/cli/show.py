@@ -44,6 +44,6 @@ def _show_table(title: str, findings: Sequence[Finding]) -> None:
         mark, colour = _MARKS[finding.level]
         told = Text(plain(finding.message))
         for line in finding.remedy.split("\n") if finding.remedy else ():
-            told.append(f"\n{plain(line)}", style="cyan")
+            told.append(f"\nfix: {plain(line)}", style="cyan")
         table.add_row(Text(mark, style=colour), Text(plain(finding.subject)), told)
     Console(highlight=False).print(table)

@@ -178,7 +178,7 @@ class EstimateSource(Source):
     def _inventory(self) -> Iterator[Sensor]:
         if self._options.cpu:
             tdp_w = self._tdp.total_mw / MW_PER_W
-            what = f"estimate from load and TDP ({tdp_w:g} W {self._tdp.origin})" if tdp_w else "estimate from load"
+            what = f"estimate from load and TDP ({tdp_w:g} W, {self._tdp.origin})" if tdp_w else "estimate from load"
             bound_mw = 2 * self._tdp.total_mw or _CEILING_MW
             yield replace(_sensor("cpu", Component.CPU, what, bound_mw), vendor=self._cpu.vendor, model=self._cpu.name)
         if self._options.dram:

@@ -64,7 +64,10 @@ def _absent(answer: Answer, roots: Roots, dev: Path) -> SourceAbsent:
         return SourceAbsent("The NVIDIA driver is loaded, but /dev/nvidiactl is not here.", remedy)
     if has_nvidia_gpu(roots.sysfs):
         return SourceAbsent(f"There is an NVIDIA GPU on the PCI bus, but {answer.meaning}.", _INSTALL)
-    return SourceAbsent("There is no NVIDIA GPU here.", f"If there is one in this machine: {_INSTALL} {_CONTAINER}")
+    return SourceAbsent(
+        "There is no NVIDIA GPU here.",
+        f"If there is one in this machine, the driver is missing. {_INSTALL} {_CONTAINER}",
+    )
 
 
 def has_nvidia_gpu(sysfs: Path) -> bool:
