@@ -278,7 +278,7 @@ def test_a_prometheus_that_is_not_there_may_be_left_out(books: Path, verify: Run
     code, _, err = verify("--month", MONTH, "--prometheus", "http://127.0.0.1:9")
     assert code == 1
     assert "http://127.0.0.1:9 gave no whole answer: the connection was refused" in err
-    assert err.endswith("Start it, mend the address, or leave --prometheus out.\n")
+    assert err.endswith("Start it, or mend the address. Try again, or leave --prometheus out.\n")
 
 
 def test_options_of_books_without_books_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -231,7 +231,8 @@ def test_an_address_that_is_no_prometheus_is_one_sentence(tmp_path: Path) -> Non
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
     assert "http://127.0.0.1:9 gave no whole answer: the connection was refused" in result.stderr
-    assert "Start it, or mend the address, and run this again: it goes on from what is shipped." in result.stderr
+    assert "Start it, or mend the address. Run it again: it goes on from what is shipped." in result.stderr
+    assert not (tmp_path / "books").exists(), "nothing is made for nothing"
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ _TOO_MUCH = re.compile(
 )
 _MATCHERS = re.compile(r"\s*\{(.*)\}\s*", re.DOTALL)
 _EXACT_DIGITS = 6
+_START = "Start it, or mend the address. "
 _TOO_OFTEN = 429  # RFC 6585
 
 
@@ -82,7 +83,7 @@ class PrometheusApi:
         url: str,
         credentials: Credentials = Credentials(),  # noqa: B008 - frozen
         *,
-        remedy: str = "Start it, or mend the address, and run this again: it goes on from what is shipped.",
+        remedy: str = "Run it again: it goes on from what is shipped.",
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         address = urlsplit(url)
@@ -101,6 +102,10 @@ class PrometheusApi:
 
     def close(self) -> None:
         self._http.close()
+
+    def greet(self, at_s: int) -> None:
+        """Ask what every server knows, before anything is made for its answers."""
+        self._query("vector(1)", at_s * MS_PER_S)
 
     def label_sets(self, selector: str, start_s: int, end_s: int) -> list[dict[str, str]]:
         """Of the series that had a sample in this time, or around it: stores answer by block or by day."""
@@ -169,7 +174,7 @@ class PrometheusApi:
                 status, content = self._http.post(url, body)
             except Broken as broken:
                 if attempt == ATTEMPTS or broken.hopeless:
-                    raise self._unavailable(str(broken)) from None
+                    raise self._unavailable(str(broken), "" if broken.hopeless else _START) from None
             else:
                 failed = status // 100 == 5 and not _TOO_MUCH.search(_error_of(content))  # noqa: PLR2004 - server's fault
                 if attempt == ATTEMPTS or not (failed or status == _TOO_OFTEN):
@@ -209,8 +214,9 @@ class PrometheusApi:
             raise self._unavailable(f"its answer is not whole: {why}")
         return answer.data
 
-    def _unavailable(self, why: str) -> HistoryUnavailable:
-        return HistoryUnavailable(f"{self._shown} gave no whole answer: {why.rstrip('.')}.", self._remedy)
+    def _unavailable(self, why: str, first: str = "") -> HistoryUnavailable:
+        sentence = f"{self._shown} gave no whole answer: {why.rstrip('.')}."
+        return HistoryUnavailable(sentence, first + self._remedy)
 
     def _foreign(self) -> HistoryRefused:
         return HistoryRefused(

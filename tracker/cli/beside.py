@@ -73,7 +73,7 @@ def compared(
     if not theirs.prometheus:
         return reconciled(config, store, month, as_of_s=as_of_s, readings=readings)
     credentials = Credentials(theirs.prometheus_token, theirs.prometheus_auth, theirs.prometheus_ca)
-    api = PrometheusApi(theirs.prometheus, credentials, remedy="Start it, mend the address, or leave --prometheus out.")
+    api = PrometheusApi(theirs.prometheus, credentials, remedy="Try again, or leave --prometheus out.")
     try:
         return reconciled(
             config,

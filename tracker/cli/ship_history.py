@@ -87,9 +87,10 @@ def ship_from_prometheus(
         given["history_token"], given["history_auth"], given["history_ca"], given["history_tenant"] or ""
     )
     place = _place(config, given["history_site"] or "", given["history_zone"] or "")
-    store = books_to_fill(config, books)
     api = PrometheusApi(flags.url, credentials)
     try:
+        api.greet(start_s)
+        store = books_to_fill(config, books)  # a folder is made only for what is there
         done = ship_history(store, api, wanted, place, start_s, end_s, tell=tell)
     finally:
         api.close()
