@@ -14,9 +14,10 @@ from tests.workloads.world import GIB, SECOND_NS, Node, cpu, dram
 from tracker.core.model import DeviceUse, Moment, Observation, Own, ProcessUse
 from tracker.core.rules import parse_rules
 from tracker.sysfs import Roots
+from tracker.workloads.declared.declaration import Peer
 from tracker.workloads.declared.desk import Pace
 from tracker.workloads.declared.protocol import Declare
-from tracker.workloads.declared.runs import Peer, Runs
+from tracker.workloads.declared.runs import Runs
 from tracker.workloads.declaring import DeclaredResolver, Options
 from tracker.workloads.interface import Identity
 from tracker.workloads.observer import CgroupObserver

@@ -11,9 +11,9 @@ import pytest
 from tests.workloads.declared.procs import Proc
 from tracker.core.model import SYSTEM, UNATTRIBUTED, Kind, Workload
 from tracker.workloads.declared.carving import RunTick
-from tracker.workloads.declared.declaration import Refused
+from tracker.workloads.declared.declaration import Peer, Refused
 from tracker.workloads.declared.protocol import MAX_AMOUNT, Declare
-from tracker.workloads.declared.runs import DEPARTED_NS, MAX_RUNS, Peer, Runs
+from tracker.workloads.declared.runs import DEPARTED_NS, MAX_RUNS, Runs
 from tracker.workloads.interface import Identity
 
 S = 1_000_000_000

@@ -6,8 +6,8 @@ import socket
 from collections.abc import Iterator
 
 from tracker.core.units import NS_PER_S
+from tracker.workloads.declared.declaration import Peer
 from tracker.workloads.declared.protocol import MAX_LINE_BYTES
-from tracker.workloads.declared.runs import Peer
 
 MAX_OUT_BYTES = 64 * 1024  # answers that a client does not fetch
 READ_BYTES = 16 * 1024

@@ -35,6 +35,15 @@ def key_of(run: str) -> str:
     return clean_key(f"run/{run}")
 
 
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The process at the other end of a connection, as the kernel names it here. ``start`` 0: it has exited already."""
+
+    pid: int
+    uid: int
+    start: int
+
+
 @dataclass(slots=True)
 class Declaration:
     """``template``: what was declared, without what the place adds. ``named``: by phase, the workload that is charged;
@@ -130,6 +139,22 @@ def template_of(message: Declare) -> Workload:
         project=clean_label(message.project),
         team=clean_label(message.team),
         cost_centre=clean_label(message.cost_centre),
+    )
+
+
+def declared(peer: Peer, message: Declare, user: str, home: Identity) -> Declaration:
+    """What a process declared of itself, or another one for it."""
+    return Declaration(
+        message.token,
+        message.run,
+        peer.pid,
+        peer.start,
+        peer.uid,
+        user,
+        template_of(message),
+        clean_label(message.phase),
+        clean_label(message.command),
+        home=home,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tracker.core.model import Component, Kind, Method
 from tracker.core.snapshot import Snapshot
-from tracker.workloads.declared.declaration import Refused, key_of
+from tracker.workloads.declared.declaration import Peer, Refused, key_of
 from tracker.workloads.declared.peers import Peers
 from tracker.workloads.declared.protocol import (
     Add,
@@ -23,7 +23,7 @@ from tracker.workloads.declared.protocol import (
     NodeAnswer,
     Phase,
 )
-from tracker.workloads.declared.runs import Peer, Runs
+from tracker.workloads.declared.runs import Runs
 from tracker.workloads.declared.totals import Booked, Nesting, Totals, total
 
 

@@ -15,8 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tracker.sysfs import read_text
-from tracker.workloads.declared.declaration import Refused
-from tracker.workloads.declared.runs import Peer
+from tracker.workloads.declared.declaration import Peer, Refused
 from tracker.workloads.declared.stat import read_stat
 from tracker.workloads.processes import parse_nspid
 

@@ -12,17 +12,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from tracker.core.model import Finding, Workload
 from tracker.core.units import NS_PER_MS, NS_PER_S
 from tracker.workloads.declared.carving import RunTick
-from tracker.workloads.declared.declaration import Declaration, Finish, Name, Refused, RunIds, check_words, template_of
+from tracker.workloads.declared.declaration import (
+    Declaration,
+    Finish,
+    Name,
+    Peer,
+    Refused,
+    RunIds,
+    check_words,
+    declared,
+    template_of,
+)
 from tracker.workloads.declared.family import Delta, Family
 from tracker.workloads.declared.health import findings
 from tracker.workloads.declared.protocol import Declare
-from tracker.workloads.declared.steps import TOGETHER, Steps, Taker
+from tracker.workloads.declared.steps import Steps
 from tracker.workloads.declared.use import Charged, Use, Uses, tick_of
 from tracker.workloads.labels import clean_label
 from tracker.workloads.paths import RELATIVE
@@ -30,15 +39,6 @@ from tracker.workloads.paths import RELATIVE
 MAX_RUNS = 4096
 DEPARTED_NS = 60 * NS_PER_S  # how long the driver may still name a process that is gone
 PHASE_PAUSE_NS = 100 * NS_PER_MS  # phases that change faster are not measured one by one
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """The process at the other end of a connection, as the kernel names it here. ``start`` 0: it has exited already."""
-
-    pid: int
-    uid: int
-    start: int
 
 
 class Runs:
@@ -61,7 +61,7 @@ class Runs:
         self._used: Uses = {}
         self._departed: dict[int, tuple[Workload, int]] = {}  # process -> whose it was, and until when that counts
         self._ids = RunIds()
-        self._steps = Steps(self._lives)
+        self._steps = Steps(self._family.look)
         self._commands: dict[str, str] = {}  # by workload key
         self._tick_ns: int | None = None
         self._refused = ""
@@ -87,18 +87,8 @@ class Runs:
         self._check(peer, message)
         around = self._around(peer.pid)
         followed = self._follow(peer, boot_ns)
-        declaration = Declaration(
-            message.token,
-            message.run,
-            peer.pid,
-            peer.start,
-            peer.uid,
-            self._user_name(str(peer.uid)),
-            template_of(message),
-            clean_label(message.phase),
-            clean_label(message.command),
-            home=self._family.identity(peer.pid) or RELATIVE,
-        )
+        home = self._family.identity(peer.pid) or RELATIVE
+        declaration = declared(peer, message, self._user_name(str(peer.uid)), home)
         self._declarations[message.token] = declaration
         self._commands[declaration.template.key] = declaration.command
         if followed:
@@ -164,15 +154,7 @@ class Runs:
         with self._lock:
             declaration = self._find(peer.uid, token)
             declaration.check(units)
-            who = Taker(token, peer.pid, peer.start)
-            taken = {
-                unit: self._steps.take(declaration.run, who, unit, units[unit]) for unit in TOGETHER & units.keys()
-            }
-            declaration.add({unit: taken.get(unit, amount) for unit, amount in units.items()})
-
-    def _lives(self, who: Taker) -> bool:
-        stat = self._family.look(who.pid)
-        return stat is not None and stat.start == who.start
+            declaration.add(self._steps.taken(declaration.run, (token, peer), units))
 
     def end(self, uid: int, token: str, boot_ns: int) -> None:
         """The run is over, its processes may go on. Raises Refused."""

@@ -15,14 +15,13 @@ from tracker.core.model import Finding, Level, Moment
 from tracker.core.snapshot import Snapshot
 from tracker.core.units import NS_PER_S
 from tracker.workloads.declared.connection import Connection, Hopeless
-from tracker.workloads.declared.declaration import Refused
+from tracker.workloads.declared.declaration import Peer, Refused
 from tracker.workloads.declared.desk import Desk
 from tracker.workloads.declared.dialogue import answer_late, hear
 from tracker.workloads.declared.memory import Memory
 from tracker.workloads.declared.peers import Peers
 from tracker.workloads.declared.place import Place, take
 from tracker.workloads.declared.protocol import Answer, Declare, End, Energy, encode
-from tracker.workloads.declared.runs import Peer
 
 MAX_CONNECTIONS = 2048
 SAVE_PAUSE_NS = 2 * NS_PER_S

@@ -8,20 +8,18 @@ all of them are gone, whoever comes next takes further steps, which are added.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+from tracker.workloads.declared.declaration import Peer
+from tracker.workloads.declared.stat import Stat
 
 #: Units that are taken together. What else a process counts (tokens, samples, requests) is its own and is added up.
 TOGETHER = frozenset({"step", "steps", "epoch", "epochs"})
 
 
-@dataclass(frozen=True, slots=True)
-class Taker:
-    """A process that adds to a run under a token."""
-
-    token: str
-    pid: int
-    start: int
+#: A process that adds to a run, under a token of it.
+Taker = tuple[str, Peer]
 
 
 @dataclass(slots=True)
@@ -33,14 +31,23 @@ class _Group:
 
 
 class Steps:
-    """By run. ``lives``: whether a process is still there."""
+    """By run. ``look``: a process now."""
 
-    def __init__(self, lives: Callable[[Taker], bool]) -> None:
-        self._lives = lives
+    def __init__(self, look: Callable[[int], Stat | None]) -> None:
+        self._look = look
         self._groups: dict[str, _Group] = {}
 
-    def take(self, run: str, who: Taker, unit: str, amount: int) -> int:
-        """``who`` has taken ``amount`` more: how many more the run has by that."""
+    def taken(self, run: str, who: Taker, units: Mapping[str, int]) -> dict[str, int]:
+        """``who`` has done so much more: how much more the run has done by that."""
+        return {
+            unit: self._take(run, who, unit, amount) if unit in TOGETHER else amount for unit, amount in units.items()
+        }
+
+    def leave(self, run: str, token: str) -> None:
+        """Nobody adds under this token any more."""
+        self._keep(run, lambda who: who[0] != token)
+
+    def _take(self, run: str, who: Taker, unit: str, amount: int) -> int:
         group = self._groups.get(run)
         if group is None or who not in group.counted:
             group = self._join(run, who)
@@ -50,15 +57,15 @@ class Steps:
         group.done[unit] += more
         return more
 
-    def leave(self, run: str, token: str) -> None:
-        """Nobody adds under this token any more."""
-        self._keep(run, lambda who: who.token != token)
-
     def _join(self, run: str, who: Taker) -> _Group:
         self._keep(run, self._lives)
         group = self._groups.setdefault(run, _Group())
         group.counted[who] = Counter()
         return group
+
+    def _lives(self, who: Taker) -> bool:
+        stat = self._look(who[1].pid)
+        return stat is not None and stat.start == who[1].start
 
     def _keep(self, run: str, stays: Callable[[Taker], bool]) -> None:
         group = self._groups.get(run)
