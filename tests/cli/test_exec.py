@@ -233,7 +233,7 @@ def test_a_daemon_that_is_restarted_in_between_is_found_again(env: dict[str, str
         assert process.stdout.readline() == "ready\n"
         until(lambda: "python" in (tmp_path / "declared.json").read_text(), "the run is remembered")
         first.kill()
-        first.wait(10)
+        first.wait(60)
     with daemon_process(tmp_path):
         _, told = process.communicate("go\n", timeout=60)
         assert process.returncode == 0

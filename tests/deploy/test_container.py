@@ -76,7 +76,7 @@ class Node:
     def wait_ready(self, engine: Engine, name: str) -> None:
         """Until the daemon is ready, or what the container said instead."""
         try:
-            until(lambda: fetch(self.port, "/-/ready"), "the daemon became ready", deadline_s=30)
+            until(lambda: fetch(self.port, "/-/ready"), "the daemon became ready", deadline_s=120)
         except AssertionError as error:
             raise AssertionError(engine.logs(name)) from error
 

@@ -127,4 +127,4 @@ def test_the_portal_makes_statements_in_its_sandbox(tmp_path: Path) -> None:
             status, _, body = served.get(f"/api/v1/statements/2026-10?format={name}")
             assert (status, len(body) > 500) == (200, True), "\n".join(served.log)
         served.process.send_signal(signal.SIGTERM)
-        assert served.process.wait(10) == 0
+        assert served.process.wait(60) == 0

@@ -68,7 +68,7 @@ def api(engine: Engine) -> Iterator[str]:
     with (engine.folder / "service.log").open("wb") as log:
         service = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            until(socket.exists, "the service listened", deadline_s=30)
+            until(socket.exists, "the service listened", deadline_s=120)
             yield f"unix://{socket}"
         finally:
             service.terminate()
@@ -107,7 +107,7 @@ def on_this_network(tour: Tour, ports: Mapping[str, int]) -> Path:
 def answer(url: str, token: str = "") -> tuple[int, str]:
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
     try:
-        with urllib.request.urlopen(request, timeout=10) as found:
+        with urllib.request.urlopen(request, timeout=60) as found:
             return found.status, found.read().decode()
     except urllib.error.HTTPError as error:
         with error:

@@ -51,7 +51,7 @@ class Daemon:
     ) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
         self._reader.join(5)
 
     def start(self) -> None:
@@ -79,7 +79,7 @@ class Daemon:
         """Status and body."""
         request = urllib.request.Request(self.url + path, headers=dict(headers or {}))
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -96,9 +96,9 @@ class Daemon:
 
     def kill9(self) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
-    def stop(self, deadline_s: float = 5) -> int:
+    def stop(self, deadline_s: float = 60) -> int:
         """SIGTERM, as systemd or Kubernetes would; its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(deadline_s)

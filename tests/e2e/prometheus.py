@@ -31,7 +31,7 @@ class Prometheus:
 
     def get(self, path: str, **parameters: str) -> Any:
         query = urllib.parse.urlencode(parameters)
-        with urllib.request.urlopen(f"{self.url}{path}?{query}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}{path}?{query}", timeout=60) as answer:
             return json.load(answer)["data"]
 
     def query(self, expression: str) -> dict[tuple[tuple[str, str], ...], float]:

@@ -68,7 +68,7 @@ class Served:
     ) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
         self._reader.join(5)
 
     def _read(self) -> None:
@@ -131,7 +131,7 @@ def test_from_books_to_a_page_and_files(tmp_path: Path, books: Path) -> None:
         # The query engine ran elsewhere: whatever it takes, this process does not grow by it.
         assert "duckdb" not in Path(f"/proc/{served.process.pid}/maps").read_text(encoding="utf-8")
         served.process.send_signal(signal.SIGTERM)
-        assert served.process.wait(10) == 0
+        assert served.process.wait(60) == 0
     assert list(served.tmp.iterdir()) == []
 
 
@@ -178,7 +178,7 @@ def test_a_killed_portal_leaves_no_process_behind(tmp_path: Path, books: Path) -
         until(served.children, "a draft is put together")
         children = served.children()
         served.process.send_signal(signal.SIGKILL)
-        served.process.wait(10)
+        served.process.wait(60)
         until(lambda: not any(_runs(child) for child in children), "the child ended", 30)
 
 

@@ -46,13 +46,13 @@ class Running:
         return parts.hostname, parts.port
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(self.place, timeout=10)
+        return socket.create_connection(self.place, timeout=60)
 
     def get(
         self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET"
     ) -> tuple[HTTPResponse, bytes]:
         """One request through the standard library's client."""
-        connection = HTTPConnection(*self.place, timeout=10)
+        connection = HTTPConnection(*self.place, timeout=60)
         try:
             connection.request(method, path, headers=dict(headers or {}))
             answer = connection.getresponse()

@@ -129,7 +129,7 @@ def test_a_hung_disk_holds_one_viewer_and_no_other() -> None:
     with serving(node.routes()) as running:
         first = threading.Thread(target=running.get, args=("/",))
         first.start()
-        assert entered.wait(10)
+        assert entered.wait(60)
         for _ in range(20):
             assert running.get("/")[0].status == 200
         assert running.get("/metrics")[0].status == 200

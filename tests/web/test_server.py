@@ -116,7 +116,7 @@ def test_bytes_after_the_request_do_not_destroy_the_answer() -> None:
 
     with serving({"/": page}, Limits(linger_s=0.2)) as running, running.connect() as sock:
         sock.sendall(b"GET / HTTP/1.0\r\n\r\n" + b"GET / HTTP/1.0\r\n\r\n" * 5000)
-        assert asked.wait(10)
+        assert asked.wait(60)
         wait_for(lambda: not running.server._pool._live, "the end of the connection")
         answer = read_all(sock)
         assert answer.count(b"HTTP/1.1 200 OK") == 1
@@ -162,7 +162,7 @@ def test_close_waits_for_nobody() -> None:
     ):
         asking.sendall(b"GET /hung HTTP/1.0\r\n\r\n")
         taking.sendall(b"GET /large HTTP/1.0\r\n\r\n")
-        assert entered.wait(10)
+        assert entered.wait(60)
         running.server.close()
         running.server.close()
         assert not finished.is_set()
@@ -178,12 +178,12 @@ def test_close_before_start_and_an_answer_in_progress() -> None:
 
     def slow(_: Request) -> Response:
         asked.set()
-        release.wait(10)
+        release.wait(60)
         return Response(200, TEXT, b"done")
 
     with serving({"/": slow}) as running, running.connect() as sock:
         sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        assert asked.wait(10)
+        assert asked.wait(60)
         closer = threading.Thread(target=running.server.close)
         closer.start()
         release.set()
