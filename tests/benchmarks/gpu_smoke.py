@@ -193,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         pynvml.nvmlInit()
         uuid = str(pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(0)))
     except pynvml.NVMLError as error:
-        sys.exit(f"There is no NVIDIA GPU that can be read here: {error}.")
+        sys.exit(f"There is no NVIDIA GPU that can be read here: {error}. What is missing: wattledger check")
     scale = options.seconds / 120
     plan = Plan(idle_s=30 * scale, burst_s=45 * scale, steady_s=45 * scale)
     with tempfile.TemporaryDirectory(prefix="wattledger-gpu-smoke-") as folder:

@@ -130,6 +130,13 @@ def test_help_is_there_for_every_command(command: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "said"), [("run", True), ("check", True), ("close", False), ("serve", False), ("trace", False)]
+)
+def test_what_only_the_daemon_heeds_is_not_in_the_help_of_others(command: str, *, said: bool) -> None:
+    assert ("--own-only" in wattledger(command, "--help").stdout) is said
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("nonsense",),

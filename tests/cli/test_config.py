@@ -61,10 +61,10 @@ def test_what_show_prints_can_be_used_as_the_file(command: Command, file: Path, 
         "pue_source": "",
         "pue_from": None,
         "pue_periods": [],
-        "timezone": "UTC",
-        "control": "owned",
-        "operational_control": True,
-        "colo_overhead": "scope2",
+        "timezone": None,
+        "control": None,
+        "operational_control": None,
+        "colo_overhead": None,
     }
 
 

@@ -120,6 +120,7 @@ def test_what_is_still_to_come_is_not_asked_for(node: Node, server: GridServer) 
         (("Frnace",), "The zone 'Frnace' is not known. Did you mean FR (France)?"),
         (("--provider", "energychart"), "There is no service 'energychart'. Did you mean energycharts?"),
         (("JP",), "The provider energycharts does not know the zone JP (Japan)."),
+        (("JP", "--provider", "rte"), "wattledger: --provider: The provider rte does not know the zone JP (Japan)."),
         (("--due", "--from", "2026-10-03"), "--due reads what is due for the node's own zone."),
     ],
 )

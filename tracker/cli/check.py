@@ -16,7 +16,7 @@ import msgspec
 from tracker import clock, wiring
 from tracker.background import Runner
 from tracker.cli import workloads
-from tracker.cli.options import config_of, config_options
+from tracker.cli.options import config_of, measuring_options
 from tracker.cli.show import show_findings
 from tracker.codecarbon_facts import CodecarbonFacts
 from tracker.config import Config
@@ -45,7 +45,7 @@ class Report:
 
 
 @click.command()
-@config_options
+@measuring_options
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def check(config_path: Path | None, as_json: bool, **flags: object) -> None:
     """Say what can be measured on this node. Exit code 1: nothing is measured (it may still be modelled)."""

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from msgspec import structs
 
-from tracker.cli.options import config_of, config_options
+from tracker.cli.options import config_of, measuring_options
 from tracker.config import Config
 from tracker.config.show import as_json, toml_lines
 from tracker.core.errors import UsageError
@@ -25,7 +25,7 @@ def config() -> None:
 
 
 @config.command()
-@config_options
+@measuring_options
 @click.option("--json", "as_machine", is_flag=True, help="Print JSON.")
 def show(config_path: Path | None, as_machine: bool, **flags: Any) -> None:
     """Print the effective configuration and where each value is from. Secrets are masked."""
@@ -39,7 +39,7 @@ def show(config_path: Path | None, as_machine: bool, **flags: Any) -> None:
 
 
 @config.command(short_help="Check the configuration, without starting anything.")
-@config_options
+@measuring_options
 def check(config_path: Path | None, **flags: Any) -> None:
     """Check the configuration: exit 0 if the daemon would start with it, 2 with the mistake and its place if not."""
     settings = config_of(config_path, flags)

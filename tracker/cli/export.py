@@ -36,7 +36,12 @@ _STDOUT = Path("-")
 @click.option("--month", required=True, metavar="MONTH", help="Such as 2026-10.")
 @click.option("--books", metavar="URL", help="A folder, s3://…, gs://… or az://… [books.url, else this node's own].")
 @click.option(
-    "--format", "formats", default="csv", show_default=True, metavar="A,B", help="csv, xlsx, json, parquet, …"
+    "--format",
+    "formats",
+    default="csv",
+    show_default=True,
+    metavar="A,B",
+    help="csv, xlsx, json, parquet, html, focus, codecarbon.",
 )
 @click.option("-o", "folder", default=".", type=click.Path(path_type=Path), help="Folder to write to; - is stdout [.].")
 @click.option("--group-by", metavar="A,B", help="Columns of the rows, such as team,project [books.group_by].")

@@ -80,7 +80,9 @@ def services(config: Config, zone: Zone, ask: Ask, only: str | None = None) -> t
         if only not in LIVE:
             near = nearest(only, LIVE, limit=1) or sorted(LIVE)
             raise UsageError(f"There is no service {only[:40]!r}.", f"Did you mean {' or '.join(near)}?")
-        config = replace(config, grid=replace(config.grid, chain=(only,), zone={}))
+        origins = {key: place for key, place in config.origins.items() if not key.startswith("grid.zone.")}
+        grid = replace(config.grid, chain=(only,), zone={})
+        config = replace(config, grid=grid, origins={**origins, "grid.chain": "--provider"})
     found = providers_of(config, zone, ask)
     if not found:
         raise UsageError(

@@ -16,9 +16,9 @@ _NODE_FLAGS = (
     click.option("--state-dir", "node__state_dir", metavar="DIR", help="Where the ledger lives."),
     click.option("--path.sysfs", "node__sysfs", metavar="DIR", help="The host's /sys, in a container."),
     click.option("--path.procfs", "node__procfs", metavar="DIR", help="The host's /proc, in a container."),
-    click.option(
-        "--own-only", "workloads__own_only", is_flag=True, default=None, help="As a sidecar: the own pod's share alone."
-    ),
+)
+_OWN_ONLY = click.option(
+    "--own-only", "workloads__own_only", is_flag=True, default=None, help="As a sidecar: the own pod's share alone."
 )
 
 
@@ -28,6 +28,11 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
         command = option(command)
     path = click.option("--config", "config_path", metavar="FILE", type=click.Path(path_type=Path), help="TOML file.")
     return path(command)
+
+
+def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, and what the daemon may be told besides."""
+    return config_options(_OWN_ONLY(command))
 
 
 def config_of(config_path: Path | None, flags: dict[str, Any], *, fleet: bool = False) -> Config:

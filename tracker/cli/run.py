@@ -14,7 +14,7 @@ import click
 from msgspec.structs import replace
 
 from tracker.app import Daemon
-from tracker.cli.options import config_of, config_options
+from tracker.cli.options import config_of, measuring_options
 from tracker.cli.waiting import ends
 from tracker.core.model import Level
 from tracker.log import Log, Severity
@@ -41,7 +41,7 @@ def _say(line: str) -> None:
 
 
 @click.command()
-@config_options
+@measuring_options
 @click.option("--listen", "web__listen", metavar="HOST:PORT", help="Address of the page and /metrics [127.0.0.1:9837].")
 @click.option(
     "--web.config.file", "web__web_config_file", metavar="FILE", help="TLS and passwords, exporter-toolkit format."

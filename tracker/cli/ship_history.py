@@ -33,7 +33,7 @@ _OPTIONS = (
     click.option("--from", "history_from", metavar="DATE", help="First UTC day to read [the first of this month]."),
     click.option("--to", "history_to", metavar="DATE", help="First UTC day not to read any more [what is final]."),
     click.option("--match", "history_match", metavar="MATCHERS", help="""Only these series: '{cluster="x"}'."""),
-    click.option("--exporter", "history_exporter", help="Whose series: wattledger, dcgm-exporter, kepler, ceems, …"),
+    click.option("--exporter", "history_exporter", help="wattledger, dcgm-exporter, kepler, ceems or node-exporter."),
     click.option("--dedupe-label", "history_dedupe", multiple=True, metavar="LABEL", help="Tells replicas apart."),
     click.option("--site", "history_site", metavar="SITE", help="Where these nodes stand [as they say]."),
     click.option("--zone", "history_zone", metavar="ZONE", help="Their grid zone [that of the site, or as they say]."),

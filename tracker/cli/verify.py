@@ -74,7 +74,7 @@ def _verify_books(config: Config, url: str, month: str | None, theirs: Theirs, *
 def _print(result: Audit, path: Path, *, pue_assumed: bool) -> None:
     layout.echo(f"{path}: {result.entries} entries, {result.devices} devices, {result.workloads} workloads")
     if result.first_slot_s is not None and result.booked_until_ms is not None:
-        layout.echo(f"from {_utc(result.first_slot_s)} to {_utc(result.booked_until_ms / 1000)} UTC")
+        layout.echo(f"slots from {_utc(result.first_slot_s)}, booked up to {_utc(result.booked_until_ms / 1000)} UTC")
     layout.echo(f"devices   {_kwh(result.energy_uj)}")
     layout.echo(f"workloads {_kwh(result.charged_energy_uj)}")
     if result.simulated_uj:
