@@ -36,7 +36,7 @@ from dashboards.build.style import (
 from dashboards.build.variables import owners
 
 #: A name that no machine has (RFC 2606): the reader's own would answer, or not, to whatever stands here otherwise.
-_NO_PORTAL = "https://your-finance-portal.example"
+_NO_PORTAL = "https://portal.example"
 _BASES = ("location", "market", "embodied")
 _BOOK = "The statement is the book, not this."
 _CENTRE_ENERGY = "cost_centre:wattledger_workload_energy_joules:month"

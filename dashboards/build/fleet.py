@@ -141,8 +141,8 @@ def _gaps() -> Panel:
     gaps = by_host(f"increase(wattledger_gap_seconds_total{{{PLACE}}}[$__range])")
     return bars(
         "Most time without a reading",
-        "Device time without a reading in the time range, by node and reason: the ten largest.",
-        Query(f"topk(10, sum by (cluster,hostname,reason) ({gaps}) > 0)", "{{hostname}}: {{reason}}"),
+        "Device time without a reading in the time range, by node and reason: the six largest.",
+        Query(f"topk(6, sum by (cluster,hostname,reason) ({gaps}) > 0)", "{{hostname}}: {{reason}}"),
         Look(AGE, "no gap in this time", span=10, height=8, steps=ANY_IS_DOUBTFUL),
     )
 
@@ -213,6 +213,7 @@ def _factors() -> Panel:
         Look("", "no factor in use", span=14, height=8),
         labels={"zone": "Zone", "basis": "Basis", "factor_type": "Type", "tier": "Tier", "provider": "Provider"},
         sort="Age",
+        widths={"Zone": 90, "Tier": 80, "Provider": 150, "Nodes": 90},
     )
 
 
@@ -252,8 +253,8 @@ def _commit() -> Panel:
     commit = by_host(f"time() - wattledger_ledger_commit_timestamp_seconds{{{PLACE}}}")
     return bars(
         "Longest since a ledger commit",
-        "The ten nodes whose ledgers were committed longest ago. Every 10 s is normal: a full or broken disk stops it.",
-        Query(f"topk(10, max by (cluster,hostname) ({commit}))", "{{hostname}}"),
+        "The six nodes whose ledgers were committed longest ago. Every 10 s is normal: a full or broken disk stops it.",
+        Query(f"topk(6, max by (cluster,hostname) ({commit}))", "{{hostname}}"),
         Look(AGE, "no ledger here", span=12, height=8, decimals=0, steps=((None, GOOD), (60, DOUBTFUL), (300, BAD))),
     )
 
@@ -283,7 +284,7 @@ def _cpu() -> Panel:
     return bars(
         "Daemons that use most CPU",
         "CPU seconds a minute. The budget is 0.05 on a node of 8 GPUs and 64 containers.",
-        Query(f"topk(10, {cpu_per_minute()})", "{{hostname}}"),
+        Query(f"topk(6, {cpu_per_minute()})", "{{hostname}}"),
         Look(
             CPU_PER_MINUTE,
             "no daemon here",
@@ -301,6 +302,6 @@ def _memory() -> Panel:
     return bars(
         "Daemons that use most memory",
         "Resident memory. The budget is 36 MiB; more workloads and label sets need more.",
-        Query(f"topk(10, max by (cluster,hostname) ({memory}))", "{{hostname}}"),
+        Query(f"topk(6, max by (cluster,hostname) ({memory}))", "{{hostname}}"),
         Look(BYTES, "no daemon here", span=12, height=8, steps=((None, GOOD), (64 * mib, DOUBTFUL), (128 * mib, BAD))),
     )

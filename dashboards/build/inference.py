@@ -45,9 +45,8 @@ def page() -> Page:
     return Page(
         "inference",
         "wattledger: inference",
-        "Energy and emissions per 1,000 tokens and per request, by server and engine, idle time included and shown. Of "
-        "a team, project, phase, workload or node: with All of everything the page stays empty.",
-        work(models, phase="inference"),
+        "Energy and emissions per 1,000 tokens and per request, by server and engine, idle time included and shown.",
+        work(models),
         [
             Band(
                 "What a token costs", [_steady(), _same(), _all_in(), _both(), _weight(), _request(), _request_weight()]
@@ -72,7 +71,7 @@ def _steady() -> Panel:
         "from beginning to end, so ramp-up, drain and idle time are left out. "
         f"Only of servers that say what they work on. Compare servers by this, and by the number beside it. {WHERE}",
         f"1000 * sum_over_time({of_busy}{window}) / (sum_over_time({made}{window}) > 0)",
-        Look(JOULES, "no server was busy through a window"),
+        Look(JOULES, "no server was busy through a window", span=6),
         now=True,
     )
 
@@ -84,7 +83,7 @@ def _same() -> Panel:
         "All energy of the servers beside in the time range, idle time too, per 1,000 output tokens. What it is more "
         f"than the steady number is what standing still costs. {CAVEAT}",
         f"1000 * {per(used, outputs('increase', RANGE))}",
-        Look(JOULES, "no server here says what it works on"),
+        Look(JOULES, "no server here says what it works on", span=6),
         now=True,
     )
 
@@ -95,7 +94,7 @@ def _all_in() -> Panel:
         "Energy per 1,000 output tokens of every server: all of it in the time range, idle time too. TensorRT-LLM's "
         f"own server does not say what it works on and is only here. {CAVEAT} {WHERE}",
         f"1000 * {per(joules(), outputs('increase', RANGE))}",
-        Look(JOULES, NOBODY),
+        Look(JOULES, NOBODY, span=6),
         now=True,
     )
 
@@ -106,7 +105,7 @@ def _both() -> Panel:
         "Energy per 1,000 tokens: the same over prompt and output tokens together. Prompt tokens from a cache count. "
         f"{CAVEAT}",
         f"1000 * {per(joules(), all_tokens('increase', RANGE))}",
-        Look(JOULES, NOBODY, span=3),
+        Look(JOULES, NOBODY, span=6),
         now=True,
     )
 
@@ -117,7 +116,7 @@ def _weight() -> Panel:
         "Location-based CO2 equivalent per 1,000 output tokens, by the factors of the time in which the "
         f"tokens were made, idle time and PUE included, over their output tokens. {CAVEAT}",
         f"1000 * {per(grams(), outputs('increase', RANGE))}",
-        Look(GRAMS, "no factor, or no server here", span=3),
+        Look(GRAMS, "no factor, or no server here", span=8),
         now=True,
     )
 
@@ -128,7 +127,7 @@ def _request() -> Panel:
         "All energy of the servers over the requests that they finished. Requests share a batch, so the energy of one "
         "request is an allocation, never a measurement. llama.cpp does not count requests.",
         per(joules(), requests("increase", RANGE)),
-        Look(JOULES, "no server here counts requests", span=3),
+        Look(JOULES, "no server here counts requests", span=8),
         now=True,
     )
 
@@ -138,7 +137,7 @@ def _request_weight() -> Panel:
         "CO2e per request",
         "Location-based CO2 equivalent of the servers over the requests that they finished: an allocation, as beside.",
         per(grams(), requests("increase", RANGE)),
-        Look(GRAMS, "no factor, or nobody counts requests", span=3),
+        Look(GRAMS, "no factor, or nobody counts requests", span=8),
         now=True,
     )
 

@@ -10,34 +10,54 @@ server that spans pods is charged with the pod that has its counters, and the pa
 from __future__ import annotations
 
 from dashboards.build.inference_names import ENGINES, Metric
-from dashboards.build.style import CHOSEN, NODE, REMAINDERS, WORK
+from dashboards.build.style import (
+    CHOSEN,
+    NODE,
+    NOT_CHOSEN,
+    REMAINDERS,
+    STEP_S,
+    WORK,
+    WORKLOAD_EMISSION_STEPS,
+    WORKLOAD_STEPS,
+)
 
 STEP, RANGE = "$__rate_interval", "$__range"
 SERVER = "cluster,server"
 EACH = f"{SERVER},software"
+#: Where nothing is chosen, recorded steps of five minutes stand for the counters: a thousand nodes have too many.
 SERVED = f'{WORK},{CHOSEN},kind!~"{REMAINDERS}"'
+EVERY = f"{WORK},{NOT_CHOSEN}"
 
 _ENERGY = "wattledger_workload_energy_joules_total"
 _EMISSIONS = "wattledger_workload_emissions_grams_total"
 _WORKLOAD = "cluster,hostname,workload,kind"
 
 
-def watts(matchers: str = "") -> str:
+def watts() -> str:
     """Power of each server, mean of the rate window."""
-    return _of_server(f"rate({_ENERGY}{{{SERVED}{matchers}}}[{STEP}])", STEP)
+    counted = f"rate({_ENERGY}{{{SERVED}}}[{STEP}])"
+    return _of_server(f"{counted} or {WORKLOAD_STEPS}{{{EVERY}}} / {STEP_S}", STEP)
 
 
-def joules(matchers: str = "") -> str:
+def joules() -> str:
     """Energy of each server in the time range."""
-    return _of_server(f"increase({_ENERGY}{{{SERVED}{matchers}}}[{RANGE}])", RANGE)
+    counted = f"increase({_ENERGY}{{{SERVED}}}[{RANGE}])"
+    return _of_server(f"{counted} or sum_over_time({WORKLOAD_STEPS}{{{EVERY}}}[{RANGE}])", RANGE)
+
+
+def gpu_joules() -> str:
+    """That of its GPUs alone: only where something is chosen."""
+    return _of_server(f'increase({_ENERGY}{{{SERVED},component="gpu"}}[{RANGE}])', RANGE)
 
 
 def grams_per_second() -> str:
-    return _of_server(f'rate({_EMISSIONS}{{{SERVED},basis="location"}}[{STEP}])', STEP)
+    counted = f'rate({_EMISSIONS}{{{SERVED},basis="location"}}[{STEP}])'
+    return _of_server(f"{counted} or {WORKLOAD_EMISSION_STEPS}{{{EVERY}}} / {STEP_S}", STEP)
 
 
 def grams() -> str:
-    return _of_server(f'increase({_EMISSIONS}{{{SERVED},basis="location"}}[{RANGE}])', RANGE)
+    counted = f'increase({_EMISSIONS}{{{SERVED},basis="location"}}[{RANGE}])'
+    return _of_server(f"{counted} or sum_over_time({WORKLOAD_EMISSION_STEPS}{{{EVERY}}}[{RANGE}])", RANGE)
 
 
 def _of_server(vector: str, window: str) -> str:
@@ -53,7 +73,7 @@ def _pods(window: str) -> str:
     """Namespace and name of each pod, one series each with value 1. Of several that a pod had in the window, the one
     that it had longest, because two would break the join. Where the scrape moved our labels aside for those of the
     daemon's own pod (``honor_labels: false``), they are brought back."""
-    info = f'count_over_time(wattledger_workload_info{{{NODE},{CHOSEN},kind="pod"}}[{window}])'
+    info = f'count_over_time(wattledger_workload_info{{{NODE},kind="pod"}}[{window}])'
     one = f"topk by ({_WORKLOAD}) (1, {info})"
     for label in ("namespace", "pod"):
         one = f'label_replace({one}, "{label}", "$1", "exported_{label}", "(.+)")'

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from dashboards.build.inference_joins import EACH, RANGE, SERVER, all_tokens, grams, joules, outputs, per, requests
+from dashboards.build.inference_joins import (
+    EACH,
+    RANGE,
+    SERVER,
+    all_tokens,
+    gpu_joules,
+    grams,
+    joules,
+    outputs,
+    per,
+    requests,
+)
 from dashboards.build.panels import Column, Look, rows
 from dashboards.build.style import AMOUNT, GRAMS, JOULES, KWH, kwh
 
-NOBODY = "nothing is chosen, or no server"
+NOBODY = "no server here that wattledger charges"
 WHERE = (
     "GPU, CPU and memory of the server at the node, without PUE; grams are location-based and have the PUE in them. "
     "Needs the labels `namespace` and `pod` (or `workload`) on the series of the server. A server of several pods "
-    "counts as the one with the counters: its other pods are missing, so its numbers are too small."
+    "counts as the one with the counters: its other pods are missing, so its numbers are too small. Until a team, "
+    "project, phase, workload or node is chosen, energy comes in recorded spans of five minutes, and GPUs are not told "
+    "apart."
 )
 CAVEAT = (
     "Decoding a token costs many times what reading one does, so a server with long prompts looks dear by output "
@@ -24,7 +37,7 @@ def _columns(by: str) -> list[Column]:
     made = outputs("increase", RANGE)
     known = f"{made} or {requests('increase', RANGE)}"
     energy = f"sum by ({by}) (group by ({EACH}) ({known}) * on ({SERVER}) group_left () {joules()})"
-    on_gpu = per(joules(',component="gpu"'), made, by)
+    on_gpu = per(gpu_joules(), made, by)
     return [
         Column("J / 1k out", f"1000 * ({per(joules(), made, by)})", JOULES, 1),
         Column("of GPUs alone", f"1000 * ({on_gpu})", JOULES, 1),

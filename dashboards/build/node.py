@@ -57,7 +57,7 @@ def page() -> Page:
             Band("Devices", [_gpus(), _others(), _devices()]),
             Band("Owners", [_by_kind(), _processes()]),
             Band("Sensors that overlap a booked device", [_nested(), _crosscheck()]),
-            Band("Sources and gaps", [_sources(), _gaps(), _errors()]),
+            Band("Sources and gaps", [_sources(), _errors(), _gaps()]),
             Band("What wattledger itself costs", _agent()),
             strip(),
         ],
@@ -187,13 +187,14 @@ def _devices() -> Panel:
         sort="Power",
         widths={
             "Node": 110,
-            "Component": 130,
+            "Component": 120,
             "Index": 80,
-            "Vendor": 130,
+            "Vendor": 120,
+            "Sensor": 180,
             "Device": 360,
-            "Power": 100,
+            "Power": 90,
             "Energy": 110,
-            "Measured": 120,
+            "Measured": 110,
         },
     )
 
@@ -236,7 +237,7 @@ def _nested() -> Panel:
             _most(rate("wattledger_sensor_energy_joules_total", NODE, "hostname,sensor,device")),
             "{{hostname}} {{sensor}} {{device}}",
         ),
-        Look(WATTS, "no overlapping sensor here", span=16, height=8),
+        Look(WATTS, "no overlapping sensor here", span=16, height=10),
     )
 
 
@@ -254,7 +255,7 @@ def _crosscheck() -> Panel:
             RATIO,
             "no device has both",
             span=8,
-            height=8,
+            height=10,
             decimals=3,
             highest=2,
             steps=((None, BAD), (0.9, DOUBTFUL), (0.97, GOOD), (1.03, DOUBTFUL), (1.1, BAD)),
@@ -292,11 +293,11 @@ def _gaps() -> Panel:
     return bars(
         "Time without a reading",
         "Gaps of the time range by device and reason: nothing was booked as measured in them, nothing was invented. "
-        "The first gap of its kind on a device shows from its second scrape on.",
+        "The six largest. The first gap of its kind on a device shows from its second scrape on.",
         Query(
-            f"topk(10, sum by (hostname,component,device,reason) ({gaps}) > 0)", "{{reason}}: {{hostname}} {{device}}"
+            f"topk(6, sum by (hostname,component,device,reason) ({gaps}) > 0)", "{{reason}}: {{hostname}} {{device}}"
         ),
-        Look(AGE, "no gap in this time", span=7, height=8, steps=ANY_IS_DOUBTFUL),
+        Look(AGE, "no gap in this time", span=24, height=8, steps=ANY_IS_DOUBTFUL),
     )
 
 
@@ -306,7 +307,7 @@ def _errors() -> Panel:
         "Failed reads",
         "Reads that failed, by source and kind, per second. Absent hardware is no failure.",
         Query(_most(f"sum by (hostname,source,kind) ({errors})"), "{{hostname}} {{source}}: {{kind}}"),
-        Look("cps", "no read ever failed", span=7, height=8),
+        Look("cps", "no read ever failed", span=14, height=8),
     )
 
 

@@ -197,7 +197,7 @@ def _wasters() -> Panel:
         "The ten workloads whose GPUs drew most in the time range while they were held and not used: less than twice "
         f"their idle floor. {RECORDED}",
         Query(kwh(with_name(f"topk(10, {unused} > 0)")), "{{name}}"),
-        Look(KWH, "no workload wastes energy here", span=24, height=8, steps=ANY_IS_DOUBTFUL),
+        Look(KWH, "no workload wastes energy here", span=24, height=12, steps=ANY_IS_DOUBTFUL),
     )
 
 
@@ -210,7 +210,7 @@ def _intensity() -> Panel:
             f"max by (zone,basis,provider) (wattledger_grid_intensity_grams_per_kwh{{{PLACE}}})",
             "{{zone}} {{basis}} ({{provider}})",
         ),
-        Look(INTENSITY, "no factor in use", span=8, height=8),
+        Look(INTENSITY, "no factor in use", span=8, height=9),
     )
 
 
@@ -223,7 +223,7 @@ def _forecast() -> Panel:
         [  # one query each: an instant query has no order, and "12h" sorts before "1h"
             Query(expected % f'{PLACE},horizon="{hours}h"', "+{{horizon}} {{zone}} {{scheme}}") for hours in _HORIZONS_H
         ],
-        Look(INTENSITY, "no forecast for these zones", span=12, height=8, decimals=0),
+        Look(INTENSITY, "no forecast for these zones", span=12, height=9, decimals=0),
     )
 
 
@@ -235,7 +235,7 @@ def _greenest() -> Panel:
             f"1000 * min by (zone,scheme,hours) (wattledger_grid_greenest_start_timestamp_seconds{{{PLACE}}})",
             "{{hours}} h in {{zone}}",
         ),
-        Look(DATE, "no forecast for these zones", span=4, height=8),
+        Look(DATE, "no forecast for these zones", span=4, height=9),
         now=True,
         listed=True,
     )

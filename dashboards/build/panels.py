@@ -114,9 +114,17 @@ def number(
 
 
 def lines(
-    title: str, description: str, query: Queries, look: Look, *, stacked: bool = False, table_legend: bool = False
+    title: str,
+    description: str,
+    query: Queries,
+    look: Look,
+    *,
+    stacked: bool = False,
+    table_legend: bool = False,
+    dashed: str = "",
 ) -> Panel:
-    """A course over time. ``stacked`` only for parts that add up to something; a gap stays a gap."""
+    """A course over time. ``stacked`` only for parts that add up to something; a gap stays a gap. ``dashed``: the name
+    of a series that lies over another one."""
     panel = timeseries.Panel()
     _frame(panel, title, description, look)
     _ask(panel, query, instant=False)
@@ -135,6 +143,8 @@ def lines(
     panel.color_scheme(build.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
     for name, colour in COLOURS.items():
         panel.override_by_name(name, [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": colour})])
+    if dashed:
+        panel.override_by_name(dashed, [DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [8, 8]})])
     return panel.build()
 
 
@@ -146,9 +156,9 @@ def bars(title: str, description: str, query: Queries, look: Look) -> Panel:
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
     panel.orientation(VizOrientation.HORIZONTAL).display_mode(BarGaugeDisplayMode.BASIC)
     panel.display_name("${__series.name}")  # a single bar has no name otherwise
-    panel.text(common.VizTextDisplayOptions().title_size(14).value_size(16)).max_viz_height(
-        40
-    )  # or one bar fills it all
+    # Grafana makes room for a name by the height of its bar: lower than 28, and names of 12 are cut; higher than 40,
+    # and one bar fills it all.
+    panel.text(common.VizTextDisplayOptions().title_size(12).value_size(14)).min_viz_height(28).max_viz_height(40)
     panel.value_mode(BarGaugeValueMode.TEXT).name_placement(BarGaugeNamePlacement.AUTO).show_unfilled(True)
     return panel.build()
 

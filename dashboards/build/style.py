@@ -53,6 +53,8 @@ WORK = f'{NODE},{OWNER},workload=~"$workload"'
 # empty, which All (`.*`) matches and a choice does not. So a selector with one of these finds nothing, at no cost:
 #: until a team, project, phase, workload or node is chosen;
 CHOSEN = 'chosen!~"${team}${project}${phase}${workload}${hostname}"'
+#: as soon as one is;
+NOT_CHOSEN = 'chosen=~"${team}${project}${phase}${workload}${hostname}"'
 #: until a workload or a node is chosen, which recorded series of owners do not know; and
 SINGLED_OUT = 'chosen!~"${workload}${hostname}"'
 #: as soon as one is.

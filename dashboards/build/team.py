@@ -197,6 +197,7 @@ def _then_and_now() -> Panel:
             Query(work_rate(ENERGY, OWNED, offset=" offset $__range"), "the period before"),
         ],
         Look(WATTS, _NO_WORK, span=12, height=8),
+        dashed="the period before",
     )
 
 
@@ -228,7 +229,7 @@ def _idle_power() -> Panel:
         "Power of GPUs that workloads hold while they draw less than twice their idle floor. A level that stays for "
         "hours is a notebook, an endpoint or a job that waits.",
         Query(named(f"sum by (project) ({UNUSED_STEPS}{{{WORK}}}) / {STEP_S}", "project", "no project"), "{{project}}"),
-        Look(WATTS, "nothing is held and not used", span=12, height=8),
+        Look(WATTS, "nothing is held and not used", span=12, height=12),
         stacked=True,
     )
 
@@ -239,7 +240,7 @@ def _wasters() -> Panel:
         "Most energy held and not used",
         "The ten workloads whose GPUs drew most in windows in which they were held and not used, in the time range.",
         Query(kwh(with_name(wasted)), "{{name}}"),
-        Look(KWH, "no workload wastes energy here", span=12, height=8, steps=((None, DOUBTFUL),)),
+        Look(KWH, "no workload wastes energy here", span=12, height=12, steps=((None, DOUBTFUL),)),
     )
 
 

@@ -68,31 +68,25 @@ def nodes() -> tuple[Variable, ...]:
     return (*places(), hostname())
 
 
-def owners(*last: Variable, phase: str = "") -> tuple[Variable, ...]:
-    """For dashboards that are asked by recorded series, which know owners and no single workload or node. ``phase`` as
-    of ``work``."""
-    of_what = "What the work was for: training, inference, evaluation."
+def owners(*last: Variable) -> tuple[Variable, ...]:
+    """For dashboards that are asked by recorded series, which know owners and no single workload or node."""
     of_team = f'{PLACE},team=~"$team"'
     of_project = f'{of_team},project=~"$project"'
     return (
         *places(),
         _owned("team", "Team", "Who owns the workloads, by the rules of the configuration.", PLACE),
         _owned("project", "Project", "Projects of the chosen teams.", of_team),
-        _owned("phase", "Phase", of_what, of_project, first=phase),
+        _owned("phase", "Phase", "What the work was for: training, inference, evaluation.", of_project),
         *last,
     )
 
 
-def work(*last: Variable, phase: str = "") -> tuple[Variable, ...]:
-    """For dashboards about what machines are used for: place, then owner, then workload, then node. ``phase``: the one
-    that is chosen at first, where there is such a phase."""
+def work(*last: Variable) -> tuple[Variable, ...]:
+    """For dashboards about what machines are used for: place, then owner, then workload, then node."""
     chosen = f'{PLACE},team=~"$team",project=~"$project",phase=~"$phase"'
     workload = _owned("workload", "Workload", "Pods, jobs, containers, units and runs of the chosen owners.", chosen)
-    return (*owners(phase=phase), workload, hostname(), *last)
+    return (*owners(), workload, hostname(), *last)
 
 
-def _owned(name: str, label: str, description: str, selector: str, first: str = "") -> QueryVariable:
-    variable = chooser(name, label, description, f"label_values({_WORK_METRIC}{{{selector}}}, {name})")
-    if first:
-        variable.current(VariableOption(selected=True, text=[first], value=[first]))
-    return variable
+def _owned(name: str, label: str, description: str, selector: str) -> QueryVariable:
+    return chooser(name, label, description, f"label_values({_WORK_METRIC}{{{selector}}}, {name})")

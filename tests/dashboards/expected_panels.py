@@ -14,7 +14,7 @@ OF: Mapping[str, tuple[Expected, ...]] = {
     "wattledger-fleet-health": (*FLEET, *QUALITY),
     "wattledger-team": (*TEAM, *QUALITY),
     "wattledger-training": TRAINING,
-    "wattledger-inference": (*INFERENCE, *QUALITY[1:]),
+    "wattledger-inference": (*INFERENCE, *QUALITY),
     "wattledger-finance-month": FINANCE,
 }
 _PROMTOOL = "compared by promtool, dashboards/rules/tests"

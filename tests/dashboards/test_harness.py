@@ -29,6 +29,7 @@ CHOSEN: Mapping[str, Mapping[str, str]] = {
     "wattledger-training": {"workload": "slurm/4711"},
     "wattledger-node": {"hostname": "gpu-2"},
     "wattledger-team": {"team": "nlp"},
+    "wattledger-inference": {"phase": "inference"},
 }
 TWO_YEARS_S = 2 * 365 * 86400
 #: Panels that have nothing to show for what is chosen, and what is missing.

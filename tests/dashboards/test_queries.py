@@ -11,7 +11,7 @@ import pytest
 
 from dashboards.build.style import CHOSEN
 from tests.dashboards import expected_panels, panels
-from tests.dashboards.expected import EVERYTHING, LAB, NAMELESS, NEAR, ROWS_NEAR, Expected, Sums
+from tests.dashboards.expected import EVERYTHING, NAMELESS, NEAR, ROWS_NEAR, Expected, Sums
 from tests.dashboards.fill import QueryError, Server
 from tests.dashboards.panels import Target
 from tests.dashboards.world import END_S, World
@@ -117,7 +117,7 @@ def test_panels_say_what_the_ledgers_say(uid: str, prometheus: Server, world: Wo
             continue
         for chosen in (each.chosen, EVERYTHING) if each.everything else (each.chosen,):
             said = ask(prometheus, target, {**everything, **chosen})
-            true = each.expect(world.truth, target.span_s(END_S), "lab" if chosen == LAB else "")
+            true = each.expect(world.truth, target.span_s(END_S), chosen.get("cluster", ""))
             tolerance = each.tolerance if chosen else max(each.tolerance, ROWS_NEAR if each.by else NEAR)
             place = f"{each.panel} / {each.ref} with {chosen}"
             problems += [f"{place}: {text}" for text in differences(each, said, true, tolerance)]
