@@ -20,6 +20,7 @@ from tests.grid.hours import NOON_S, hour
 from tests.grid.store_child import HOURS, start
 from tracker.grid.store import FactorReader, FactorStore, StoreError, StoreUnavailable
 from tracker.grid.store_records import _KNOWN, _NEWEST, _YEARLY
+from tracker.grid.store_schema import MIGRATIONS
 
 ALWAYS = (["FR"], 0, 2**40)
 NOBODY = 65534
@@ -170,16 +171,27 @@ def test_every_question_finds_its_way_by_an_index(path: Path) -> None:
 # --- files that are no store -----------------------------------------------------------------------------------------
 
 
-def test_a_file_of_an_older_version_is_brought_up_to_date_by_whoever_writes(path: Path) -> None:
+def version(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def test_a_file_of_an_older_version_is_read_as_it_is_and_brought_up_to_date_by_whoever_writes(path: Path) -> None:
+    """A machine that asks no service has nobody who writes."""
     with closing(sqlite3.connect(filled(path))) as connection, connection:
         connection.execute("DROP INDEX factor_of_years")
         connection.execute("DELETE FROM migration WHERE version = 2")
         connection.execute("PRAGMA user_version = 1")
-    with pytest.raises(StoreError, match=r"have schema 1, older than 2 of this version\. Run wattledger grid fetch"):
-        told(path)
+    reader = FactorReader(path)
+    assert (told(path), reader.yearly(("FR",)), reader.statuses(), version(path)) == (["56"] * HOURS, (), (), 1)
     with FactorStore(path):
         pass
-    assert told(path) == ["56"] * HOURS
+    assert (told(path), version(path)) == (["56"] * HOURS, 2)
+
+
+def test_steps_after_the_first_add_indexes_only() -> None:
+    """What only reads relies on it."""
+    assert all(each.startswith("CREATE INDEX ") for step in MIGRATIONS[1:] for each in step.statements)
 
 
 def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:

@@ -112,7 +112,7 @@ class FactorReader(Known):
         if not self._is_there():
             return ask_nothing(question)
         try:
-            return readonly.ask(self.path, lambda connection: self._of_this_version(connection, question))
+            return readonly.ask(self.path, lambda connection: self._of_any_version(connection, question))
         except (sqlite3.Error, ValueError) as error:
             if not self._is_there():
                 return ask_nothing(question)
@@ -122,16 +122,12 @@ class FactorReader(Known):
                 f"The stored grid factors {self.path} kept changing while they were read.", "Try again."
             ) from error
 
-    def _of_this_version(
+    def _of_any_version(
         self, connection: sqlite3.Connection, question: Callable[[sqlite3.Connection], Answer]
     ) -> Answer:
+        """An older schema lacks indexes only (``store_schema`` rule 5): there may be nobody who writes."""
         version = version_of(connection)
         refuse_newer(version, self.path)
-        if 0 < version < VERSION:
-            raise StoreError(
-                f"The stored grid factors {self.path} have schema {version}, older than {VERSION} of this version.",
-                "Run wattledger grid fetch, or restart the daemon: that brings them up to date.",
-            )
         return question(connection) if version else ask_nothing(question)
 
     def _is_there(self) -> bool:

@@ -6,6 +6,8 @@ Rules of this file:
 2. Each migration is applied together with its record in one transaction: a crash leaves the old schema or the new one.
 3. A factor is added and never changed or removed. SQLite itself refuses: triggers raise, whoever asks.
 4. Values are TEXT as they were printed; no number of a publisher ever becomes a float.
+5. A step after the first adds indexes only: what only reads takes a file as it finds it, and on a machine that asks no
+   service nobody may come who brings it up to date. A step that has to do more needs the reader to know both.
 
 SQLite >= 3.37 is needed (STRICT, https://www.sqlite.org/stricttables.html).
 """
