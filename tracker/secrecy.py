@@ -11,8 +11,8 @@ _SECRET = re.compile(r"(token|password|secret|api_key)$", re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
-#: The query of an address: https://host/path?key=…
-_QUERY = re.compile(r"(://[^\s?#]*\?)[^\s#]+")
+#: The query of an address, and a fragment: https://host/path?key=…
+_QUERY = re.compile(r"(://[^\s?#]*[?#])\S+")
 
 
 def is_secret(key: str) -> bool:

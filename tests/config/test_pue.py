@@ -10,6 +10,7 @@ import pytest
 from tests.config.kit import loaded
 from tracker.config.pue import statements
 from tracker.core.accounting import pue_at
+from tracker.core.errors import UsageError
 
 
 def at(moment: str) -> int:
@@ -37,6 +38,13 @@ def test_before_a_pue_holds_it_is_assumed(tmp_path: Path) -> None:
     text = 'pue = 1.2\npue_source = "new hall"\npue_from = 2026-07-01\n'
     assert said(tmp_path, text, "2026-06-30T23:59:59")[0] == 1560
     assert said(tmp_path, text, "2026-07-01T00:00:00") == (1200, "new hall", False)
+
+
+def test_a_pue_of_more_digits_than_are_kept_is_refused(tmp_path: Path) -> None:
+    """Cut off without a word it would not be what the operator stated."""
+    with pytest.raises(UsageError, match=r"site\.a\.pue is 1\.2345, but .* three decimals here\. Write 1\.23"):
+        loaded(tmp_path, "[site.a]\npue = 1.2345\n")
+    assert said(tmp_path, "pue = 1.235\n", "2026-01-01")[0] == 1235
 
 
 PERIODS = """

@@ -208,6 +208,16 @@ def _said(handler: _Handler) -> str:
     return f"{handler.path} {unquote_plus(handler.path)} {' '.join(handler.headers.values())}"
 
 
+def _echo_odd(handler: _Handler, body: bytes) -> None:
+    """In other cases, and with entities for some characters."""
+    said = _said(handler)
+    words = f"{said.lower()} {said.swapcase()} {said.replace('-', '&#45;').replace('e', '&#x65;')}"
+    handler.send(
+        f"<Acknowledgement_MarketDocument xmlns='urn:a'><Reason><text>{words.replace('& ', '')}</text></Reason>"
+        "</Acknowledgement_MarketDocument>".encode()
+    )
+
+
 def _echo_text(handler: _Handler, body: bytes) -> None:
     handler.send(f"unknown key: {_said(handler)}\n1,2\n".encode(), Content_Type="text/csv")
 
@@ -321,6 +331,7 @@ FAULTS: Mapping[str, Callable[[_Handler, bytes], None]] = {
     # 200, and in it what was sent
     "echo text": _echo_text,
     "echo json": _echo_json,
+    "echo odd": _echo_odd,
     "echo document": _echo_document,
     # the connection
     "slow": _slow,

@@ -132,7 +132,7 @@ def _say(asked: _Range, outcome: Outcome, *, as_json: bool) -> None:
 def _progress(title: str, *, wanted: bool) -> Iterator[tuple[Tell, Callable[[float], None]]]:
     """A bar on a terminal, which goes away when all is read; and how to wait, which the bar says."""
     if not wanted or not sys.stdout.isatty():
-        yield (lambda _done_s, _whole_s: None), time.sleep
+        yield (lambda _done_s, _whole_s: None), lambda pause_s: _wait_aloud(title, pause_s)
         return
     from rich.progress import Progress  # noqa: PLC0415 - only where there is a terminal to draw on
 
@@ -145,6 +145,11 @@ def _progress(title: str, *, wanted: bool) -> Iterator[tuple[Tell, Callable[[flo
             bar.update(task, description=title)
 
         yield (lambda done_s, whole_s: bar.update(task, completed=done_s, total=whole_s)), wait
+
+
+def _wait_aloud(title: str, pause_s: float) -> None:
+    click.echo(f"wattledger: {title}: asked too often; goes on in {pause_s:.0f} s.", err=True)
+    time.sleep(pause_s)
 
 
 def _due(config: Config) -> int:

@@ -9,11 +9,13 @@ from tracker.config.book_checks import check_books
 from tracker.config.decode import in_words, nearest
 from tracker.config.layers import KeyPath, Layers
 from tracker.config.schema import Config, Duration, Site
+from tracker.core.accounting import PERMILLE
 from tracker.core.errors import UsageError
 from tracker.core.units import NS_PER_S, SLOT_S
 
 #: The best is 1.0 by definition; the worst ever published for a data centre lies below this.
 MAX_PUE = 4.0
+_FLOAT_NOISE = 1e-6  # of thousandths
 #: A rack of servers lies below it; more is grams.
 MAX_KGCO2E = 1_000_000
 MAX_TICK = Duration(60 * NS_PER_S)
@@ -64,6 +66,12 @@ def _check_pue(pue: float, layers: Layers, path: KeyPath) -> None:
             path,
             f"{'.'.join(path)} is {pue:g}, but power usage effectiveness lies between 1 and {MAX_PUE:g}.",
             "It is facility energy over IT energy, such as 1.21.",
+        )
+    if abs(pue * PERMILLE - round(pue * PERMILLE)) > _FLOAT_NOISE:
+        raise layers.error(
+            path,
+            f"{'.'.join(path)} is {pue:.10g}, but a PUE has at most three decimals here.",
+            f"Write {round(pue, 3):g}: no meter knows it better.",
         )
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from tracker.config.layers import KeyPath, Layers
 from tracker.config.schema import Duration
-from tracker.secrecy import MASK, is_secret
+from tracker.secrecy import MASK, is_secret, without_query, without_userinfo
 
 LONGEST = 80  # characters of a wrong value that are repeated in the message
 
@@ -114,6 +114,12 @@ def _table(layers: Layers, value: object, path: KeyPath) -> dict[str, object]:
 def _wrong(layers: Layers, kind: Any, value: object, path: KeyPath, message: str) -> Exception:
     name = ".".join(path)
     wanted = _wanted(kind)
+    if not wanted and "regex" in message:  # of base_url, the one setting that has such a form
+        return layers.error(
+            path,
+            f"{name} is {_given(path, value)}, which is no plain http or https address.",
+            'Write it like "https://host/path"; a key or password belongs into its own setting.',
+        )
     if not wanted:
         return layers.error(path, f"{name} is {_given(path, value)}, which does not fit: {message}.")
     sentence = f"{name} is {_given(path, value)}, but must be {wanted}."
@@ -128,6 +134,7 @@ def _given(path: KeyPath, value: object) -> str:
         case bool():
             return "true" if value else "false"
         case str():
+            value = without_query(without_userinfo(value))
             return json.dumps(value if len(value) <= LONGEST else f"{value[:LONGEST]}…", ensure_ascii=False)
         case dict():
             return "a table"

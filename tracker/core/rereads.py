@@ -68,6 +68,11 @@ class Due:
     past: bool
 
 
+def begin_of_last_day(now_s: int) -> int:
+    """The whole hour from which on services sell what is new, rounded up: within the last day for whoever counts."""
+    return -((DAY_S - now_s) // HOUR_S) * HOUR_S
+
+
 def due(now_s: int, last: Mapping[str, int | None]) -> tuple[Due, ...]:
     """What is to be read now, the newest first; no two ranges overlap. The last day is one range: services count
     questions.
@@ -76,7 +81,7 @@ def due(now_s: int, last: Mapping[str, int | None]) -> tuple[Due, ...]:
     the other jobs the instant of their last success; None or absent: never. An instant that is still to come was
     written under a wrong clock: never.
     """
-    day_ago_s = -((DAY_S - now_s) // HOUR_S) * HOUR_S  # rounded up: within the last day for whoever counts
+    day_ago_s = begin_of_last_day(now_s)
     windows = _windows(now_s, day_ago_s, last)
     lately = {job: max(start_s, day_ago_s) for job, (start_s, end_s) in windows.items() if end_s > day_ago_s}
     ranges = [Due(tuple(lately), min(lately.values()), now_s, past=False)]

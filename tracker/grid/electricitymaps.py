@@ -14,8 +14,10 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
+from tracker.core.errors import UsageError
 from tracker.core.factors import FactorRow
 from tracker.core.forecast import Forecast
+from tracker.core.rereads import begin_of_last_day
 from tracker.grid.answers import in_order, iso
 from tracker.grid.catalogue import Zone
 from tracker.grid.clients import ADDRESS, key, shown
@@ -75,7 +77,7 @@ class ElectricityMapsProvider(LiveProvider):
 
     def __init__(self, options: Options, ask: Ask) -> None:
         self._options = options
-        self._named = {find_zone(zone).code: place for zone, place in options.zones.items()}
+        self._named = dict(_named(zone, place) for zone, place in options.zones.items())
         self._ask = ask
 
     def covers(self, zone: Zone) -> bool:
@@ -85,7 +87,7 @@ class ElectricityMapsProvider(LiveProvider):
         """See LiveProvider. Where the plan has no past, that part of the range which ``history`` has is given;
         NotInPlan only for a range that ends before it."""
         asked = self._asked(zone)
-        history_from_s = now_s - DAY_S
+        history_from_s = begin_of_last_day(now_s)
         if start_s >= history_from_s:
             answer = self._get(asked, "history", {})
         else:
@@ -131,6 +133,17 @@ class ElectricityMapsProvider(LiveProvider):
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - RFC 9110: 2xx is success
             raise _refusal(answer, asked.place)
         return answer
+
+
+def _named(text: str, place: str) -> tuple[str, str]:
+    """A setting of ``zones``. Raises UsageError for a place in another country."""
+    zone = find_zone(text)
+    if not zone.country or place.partition("-")[0] != zone.country:
+        raise UsageError(
+            f"grid.{NAME}.zones has {zone.code} = {place[:40]!r}, which is no place in {zone.country or 'a country'}.",
+            f"Zones of {SERVICE} begin with the country's code, like US-CAL-CISO.",
+        )
+    return zone.code, place
 
 
 def place_of(zone: Zone) -> str:

@@ -119,12 +119,14 @@ class Entsoe(LiveProvider):
         """Intervals that have begun and of whose generation at least 95 % is known."""
         from tracker.grid.entsoe_document import parse_document  # noqa: PLC0415 - it loads an XML parser
         from tracker.grid.entsoe_mix import direct_factors, intensities  # noqa: PLC0415 - as above
+        from tracker.grid.redact import discreet  # noqa: PLC0415 - only where something is asked
 
         domain = DOMAINS.get(place(zone))
         if domain is None:
             raise NoData(f"{SERVICE} has no bidding zone that is known to be {zone.code}.", "Set a zone that is one.")
-        answer = self._get(domain, *outward(start_s, end_s, HOUR_S))
-        found = intensities(parse_document(answer.body, domain), direct_factors())
+        answer, token = self._get(domain, *outward(start_s, end_s, HOUR_S))
+        with discreet(SERVICE, answer.body, [token]):  # what it refuses it tells by a document, whose words are told on
+            found = intensities(parse_document(answer.body, domain), direct_factors())
         rows = [
             self._row(zone, domain, interval.start_s, interval.end_s, interval.g_per_kwh, answer)
             for interval in found
@@ -132,7 +134,8 @@ class Entsoe(LiveProvider):
         ]
         return in_order(SERVICE, rows)
 
-    def _get(self, domain: str, start_s: int, end_s: int) -> Answer:
+    def _get(self, domain: str, start_s: int, end_s: int) -> tuple[Answer, str]:
+        """And the token that was sent."""
         options = self._options
         token = key(SERVICE, options.token, options.token_file, f"grid.{self.name}.token")
         query = {
@@ -142,12 +145,8 @@ class Entsoe(LiveProvider):
             "periodStart": _minute(start_s),
             "periodEnd": _minute(end_s),
         }
-        from tracker.grid.redact import without_secrets  # noqa: PLC0415 - only where something is asked
-
         question = Question(self._address, query, secret_query={"securityToken": token})
-        answer = self._ask(question)
-        # What it refuses it tells by a document, whose words are told on.
-        return _judged(replace(answer, body=without_secrets(answer.body, question)), domain)
+        return _judged(self._ask(question), domain), token
 
     def _row(self, zone: Zone, domain: str, start_s: int, end_s: int, value: Decimal, answer: Answer) -> FactorRow:
         return replace(

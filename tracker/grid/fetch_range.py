@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from tracker.core.rereads import DAY_S, HOUR_S
+from tracker.core.rereads import begin_of_last_day
 from tracker.grid.catalogue import Zone
 from tracker.grid.fetching import Fetched, Outcome, chunks, read_chunk
 from tracker.grid.interface import BadAnswer, LiveProvider, NoData, ProviderError, Throttled
@@ -64,8 +64,7 @@ def fetch(
 
 def _newest_first(start_s: int, end_s: int, now_s: int, longest_s: int) -> list[tuple[int, int]]:
     """The range in pieces. None holds both the last day and what is older: services sell the two apart."""
-    day_ago_s = -((DAY_S - now_s) // HOUR_S) * HOUR_S
-    border_s = min(max(start_s, day_ago_s), end_s)
+    border_s = min(max(start_s, begin_of_last_day(now_s)), end_s)
     return [*chunks(start_s, border_s, longest_s), *chunks(border_s, end_s, longest_s)][::-1]
 
 

@@ -13,7 +13,7 @@ from typing import BinaryIO, Protocol
 
 from tracker.core.errors import UsageError
 from tracker.grid.clients import key
-from tracker.grid.interface import Ask, BadAnswer, Denied, NoData, ProviderError, Question, Unreachable
+from tracker.grid.interface import Ask, BadAnswer, Denied, NoData, Question, Unreachable
 
 _URL = re.compile(r"(https?://[^/@?#\s]+(?:/[^@?#\s]*)?)(?:\?([^#\s]*))?")
 _MIB = 1 << 20
@@ -55,14 +55,13 @@ def check_url(url: str) -> None:
 
 @contextmanager
 def opened(place: Place, max_bytes: int, ask: Ask, now_s: int) -> Iterator[Source]:
-    """Raises ProviderError. What is wrong with a table is told in its own words, and so is said without what was secret
-    in the question."""
+    """Raises ProviderError."""
     if place.url:
-        try:
-            yield _answered(place, ask)
-        except ProviderError as error:
-            _redact(error, place)
-            raise
+        from tracker.grid.redact import discreet  # noqa: PLC0415 - only where something is asked
+
+        source, body, secrets = _answered(place, ask)
+        with discreet(source.name, body, secrets):
+            yield source
         return
     try:
         with _regular(place.path) as raw:
@@ -91,17 +90,8 @@ def _from_file(path: str, raw: io.BufferedReader, max_bytes: int, now_s: int) ->
     return Source(path, path, raw, digest, now_s)
 
 
-def _redact(error: ProviderError, place: Place) -> None:
-    from urllib.parse import parse_qsl  # noqa: PLC0415 - only where something is asked
-
-    from tracker.grid.redact import unsaid  # noqa: PLC0415 - as above
-
-    secrets = [place.token, *(value for _, value in parse_qsl(place.url.partition("?")[2]))]
-    error.sentence, error.remedy = unsaid(error.sentence, secrets), unsaid(error.remedy, secrets)
-    error.args = (error.sentence,)
-
-
-def _answered(place: Place, ask: Ask) -> Source:
+def _answered(place: Place, ask: Ask) -> tuple[Source, bytes, list[str]]:
+    """The table, what it was read from, and what nobody may be told of the question."""
     from urllib.parse import parse_qsl  # noqa: PLC0415 - only where something is asked
 
     found = _URL.fullmatch(place.url)
@@ -109,17 +99,14 @@ def _answered(place: Place, ask: Ask) -> Source:
         raise BadAnswer("The url of the file provider is no plain http or https address.", "Check url in [grid.file].")
     has_token = place.token or place.token_file
     token = key("file", place.token, place.token_file, "token") if has_token else ""
-    answer = ask(
-        Question(
-            url=found[1],
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-            secret_query=dict(parse_qsl(found[2] or "", keep_blank_values=True)),
-        )
-    )
+    query = dict(parse_qsl(found[2] or "", keep_blank_values=True))
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = ask(Question(url=found[1], headers=headers, secret_query=query))
     if answer.status in {401, 403}:
         raise Denied(f"{found[1]} refuses the token ({answer.status}).", "Check token_file in [grid.file].")
     if answer.status in {404, 410}:
         raise NoData(f"There is nothing at {found[1]} ({answer.status}).", "Check url in [grid.file].")
     if not 200 <= answer.status <= 299:  # noqa: PLR2004 - RFC 9110, 15.3: a success
         raise BadAnswer(f"{found[1]} did not answer with a table ({answer.status}).", "Check url in [grid.file].")
-    return Source(found[1], found[1], io.BytesIO(answer.body), answer.sha256, answer.fetched_at_s)
+    source = Source(found[1], found[1], io.BytesIO(answer.body), answer.sha256, answer.fetched_at_s)
+    return source, answer.body, [token, *query.values()]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import html
 import json
-import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import parse_qsl, quote, quote_plus
+from contextlib import contextmanager
+from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus
 
-from tracker.grid.interface import Question
+from tracker.grid.interface import BadAnswer, ProviderError, Question
 
 CUT = b"********"
 #: Shorter values are no secrets, and cutting them would leave nothing to read.
@@ -28,10 +29,28 @@ def without_secrets(text: bytes, question: Question) -> bytes:
     return text
 
 
-def unsaid(text: str, values: Iterable[str]) -> str:
-    """A sentence about an answer without the keys among ``values`` that the answer repeated, however they are cased."""
-    keys = sorted({value for value in values if len(value) >= _KEY}, key=len, reverse=True)
-    return re.sub("|".join(map(re.escape, keys)), CUT.decode(), text, flags=re.IGNORECASE) if keys else text
+@contextmanager
+def discreet(name: str, body: bytes, secrets: Iterable[str]) -> Iterator[None]:
+    """For reading an answer: what is wrong with it is told in its own words, unless it repeats what was sent. Then
+    nothing of it is told. Raises BadAnswer instead."""
+    try:
+        yield
+    except ProviderError:
+        if repeats(body, secrets):
+            raise BadAnswer(
+                f"{name} answered with something that cannot be used, and that repeats what was sent.",
+                "Nothing of it is used or shown: a service may do so where it refuses the key.",
+            ) from None
+        raise
+
+
+def repeats(body: bytes, secrets: Iterable[str]) -> bool:
+    """Whether one of them that is as long as a key stands in ``body``, in whatever case, and as it is, in a URL or in
+    HTML."""
+    text = body.decode("utf-8", "replace")
+    plain = html.unescape(text)
+    written = [each.lower() for each in (text, plain, unquote_plus(text), unquote_plus(plain))]
+    return any(secret.lower() in each for secret in secrets if len(secret) >= _KEY for each in written)
 
 
 def secrets_of(question: Question) -> set[str]:
@@ -49,8 +68,9 @@ def secrets_of(question: Question) -> set[str]:
 
 def repeats_key(text: bytes, question: Question) -> bool:
     """Whether a header's key or credentials are in ``text``. Values of the query may well be: they are years, zones."""
-    keys = {part for name, value in question.headers.items() if name.lower() not in _OPEN for part in value.split()}
-    return any(form in text for key in keys if len(key) >= _KEY for form in _forms(key))
+    return repeats(
+        text, [part for name, value in question.headers.items() if name.lower() not in _OPEN for part in value.split()]
+    )
 
 
 def _inside(value: str) -> Iterator[str]:

@@ -27,12 +27,16 @@ from tests.grid.providers.electricitymaps_case import (
     items,
 )
 from tests.grid.providers.played import FETCHED_S, Played
+from tracker.core.errors import UsageError
 from tracker.core.factors import Basis, FactorRow, FactorType, Scheme
 from tracker.core.forecast import Expected
+from tracker.core.rereads import begin_of_last_day
 from tracker.grid.catalogue import zones
 from tracker.grid.electricitymaps import FREE_PLAN, ElectricityMapsProvider, Options, place_of
+from tracker.grid.fetch_range import fetch
 from tracker.grid.http import HttpAsk
 from tracker.grid.interface import BadAnswer, Denied, NoData, NotInPlan, ProviderError, UnknownZone
+from tracker.grid.store import FactorStore
 from tracker.grid.zones import find_zone
 
 DE = find_zone("DE")
@@ -171,7 +175,7 @@ def test_the_hour_that_comes_twice_when_summer_time_ends_is_two_hours() -> None:
 def test_the_last_day_is_read_from_history_and_earlier_ones_from_the_past() -> None:
     played = Played({HISTORY: [(200, GOOD)], PAST: [(200, GOOD)]})
     service = provider(played)
-    service.read(DE, NOW_S - DAY_S, NOW_S, NOW_S)
+    service.read(DE, begin_of_last_day(NOW_S), NOW_S, NOW_S)
     service.read(DE, START_S, END_S, START_S + 2 * DAY_S)
     assert played.paths == [HISTORY, PAST]
     assert played.asked[1].query["start"] == "2026-10-03T10:00:00Z"
@@ -279,6 +283,19 @@ def test_who_knows_better_names_the_zone_himself() -> None:
     assert (row.zone, row.zone_printed) == ("US-CA", "US-CAL-CISO")
     with pytest.raises(UnknownZone):
         provider(played, Options(token=TOKEN, zones={"US-CALI": "US-CAL-CISO"}))
+    with pytest.raises(UsageError, match="US-CA = 'FR', which is no place in US"):
+        provider(played, Options(token=TOKEN, zones={"US-CA": "FR"}))
+
+
+def test_a_free_plan_says_which_part_it_refused_whatever_the_minute(tmp_path: Path) -> None:
+    """Half of two days without a word was what a fetch at 20:17 gave."""
+    now_s = NOW_S // 3600 * 3600 + 17 * 60
+    hours = [item(now_s // 3600 * 3600 - hour * 3600, 50) for hour in range(23)]
+    played = Played({HISTORY: [(200, answer(hours))] * 4, PAST: [(401, NOT_IN_PLAN)] * 4})
+    with FactorStore(tmp_path / "factors.db") as store:
+        outcome = fetch(provider(played), DE, now_s - 48 * 3600, now_s, store, now_s)
+    assert isinstance(outcome.error, NotInPlan)
+    assert 20 < outcome.fetched.rows < 25
 
 
 def test_rows_bear_the_zone_of_the_catalogue_and_say_what_was_asked() -> None:
