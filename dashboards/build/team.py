@@ -273,7 +273,7 @@ def _workloads() -> Panel:
             "phase": "Phase",
             "cluster": "Cluster",
         },
-        widths={"Name": 200, "Workload": 240, "Kind": 100, "Cluster": 100},
+        widths={"Name": 180, "Workload": 390, "Kind": 100, "Cluster": 110},
         links={
             "Workload": ("As a training run", link("training", workload=field("Workload"))),
             "Phase": ("Inference servers of this project", link("inference", project=field("Project"))),

@@ -216,6 +216,14 @@ def links_lead_somewhere(board: Json, uids: set[str]) -> Iterator[str]:
                         yield f"{panel['title']}: {link['title']} forgets the time range"
 
 
+def no_time_of_its_own(board: Json) -> Iterator[str]:
+    """Grafana leaves a panel's own range out where that of the dashboard is absolute, as after a zoom or in a shared
+    link: a panel that is called "today" would be about ten minutes."""
+    for panel in panels_of(board):
+        if panel.get("timeFrom") or panel.get("timeShift"):
+            yield f"{panel['title']}: has a time range of its own"
+
+
 RULES: tuple[Callable[[Json], Iterator[str]], ...] = (
     only_stock_panels,
     words_everywhere,
@@ -230,4 +238,5 @@ RULES: tuple[Callable[[Json], Iterator[str]], ...] = (
     places_do_not_overlap,
     numbers_are_unique,
     identity_is_ours,
+    no_time_of_its_own,
 )

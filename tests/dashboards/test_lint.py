@@ -157,6 +157,7 @@ BROKEN: dict[str, tuple[Callable[[Json], Iterator[str]], Callable[[Json], None]]
     "one title twice": (lint.numbers_are_unique, lambda b: _again(b, id=2)),
     "foreign uid": (lint.identity_is_ours, lambda b: b.update(uid="abc")),
     "no tag": (lint.identity_is_ours, lambda b: b.update(tags=[])),
+    "own time range": (lint.no_time_of_its_own, lambda b: b["panels"][0].update(timeFrom="now/d")),
     "id of a database": (lint.identity_is_ours, lambda b: b.update(id=7)),
 }
 
