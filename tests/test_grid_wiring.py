@@ -225,7 +225,7 @@ def test_a_profile_spreads_the_official_factor_that_somebody_imported(folder: Pa
 
 
 def test_a_profile_spreads_the_official_factor_of_a_state(folder: Path) -> None:
-    """EPA's own, as the annual figure does; codecarbon has it."""
+    """EPA's own, as the annual figure does."""
     text = '[site.a]\nzone = "US-WY"\n[grid]\nprovider = "profile"\n[grid.profile]\nshape = "flat"\n'
     config = config_of(folder, text)
     (provider,) = wiring.live_providers(config, nobody)["US-WY"]

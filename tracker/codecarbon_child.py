@@ -7,12 +7,12 @@ process, no GPU.
 
 Files (codecarbon 3.x): ``data/hardware/cpu_power.csv`` (Name, TDP in W), ``data/private_infra/global_energy_mix.json``
 (per ISO 3166 alpha-3 country: carbon_intensity in gCO2e/kWh and its year) and
-``data/private_infra/carbon_intensity_per_source.json`` (world_average). Regions:
-``data/private_infra/<year>/usa_emissions.json`` (eGRID's output rates of states; it says unit, year and field) and
-``data/cloud/impact.csv`` (Google's figures by region; undated), kept apart from countries: they count something else.
+``data/private_infra/carbon_intensity_per_source.json`` (world_average) and ``data/cloud/impact.csv`` (Google's figures
+by region; undated), kept apart from countries: they count something else.
 
 Left out: Canadian provinces and Nordic bidding zones, which are no printed factors but mixes (with sources that have no
-factor counted as zero), and Chinese provinces, whose official factors ship with the grid tables.
+factor counted as zero), and states of the US and Chinese provinces, whose official factors ship with the grid tables:
+a figure of record does not change with the codecarbon that is installed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ COUNTRY_SOURCE = "Our World in Data (Ember), yearly electricity data, in codecar
 #: others; here it keeps its own type. Should the source change, it is taken for a life-cycle value like the rest.
 WORLD_SOURCE = "{url}, in codecarbon {version} carbon_intensity_per_source.json"
 
-STATES_SOURCE = "{name} ({field}), {url}, in codecarbon {version} {file}"
 CLOUD_SOURCE = "{url}, in codecarbon {version} impact.csv"
 #: The only page of which it is known that its figures are g CO2e/kWh; impact.csv itself states no unit.
 GOOGLE = "https://cloud.google.com/sustainability/region-carbon"
@@ -42,7 +41,6 @@ _VERSION = re.compile(r"""__version__\s*=\s*["']([^"']+)["']""")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 _PRINTED = re.compile(r"\d{1,6}(?:\.\d{1,9})?")
-_STATE = re.compile(r"[A-Z]{2}")
 _CLOUD_REGION = re.compile(r"[a-z0-9-]{3,40}")
 _CLOCK_RATE = re.compile(r"\s@\s*\d+\.\d+GHz")
 #: A file that is missing, is no JSON or CSV, or has another shape than described above.
@@ -129,26 +127,6 @@ def world_value(per_source: Mapping[str, Any]) -> dict[str, list[int]]:
     return {"WORLD": [thousandths(per_source["world_average"]), int(year[0]) if year else 0]}
 
 
-def usa_tables(infra: Path, version: str) -> list[dict[str, Any]]:
-    """``{"US-AL": "713.976"}`` as printed in lb/MWh, of the newest file. One that does not state unit, year and field
-    gives nothing."""
-    files = sorted(infra.glob("[12][0-9][0-9][0-9]/usa_emissions.json"))
-    states = _read_json(files[-1]) if files else {}
-    unit, origin = states.get("_unit", {}), states.get("_source", {})
-    if unit.get("emissions") != "lbs/MWh" or origin.get("field") != "STC2ERTA":
-        return []
-    source = STATES_SOURCE.format(**origin, version=version, file=f"{files[-1].parent.name}/{files[-1].name}")
-    values = {
-        f"US-{state['regionCode']}": str(state["emissions"])
-        for name, state in states.items()
-        if not name.startswith("_")
-        and _STATE.fullmatch(str(state.get("regionCode")))
-        and _PRINTED.fullmatch(str(state.get("emissions")))
-    }
-    table = {"source": source, "factor_type": "direct", "unit": "lb/MWh", "year": int(origin["year"])}
-    return [{**table, "values": values}]
-
-
 def cloud_tables(rows: Iterable[Mapping[str, str]], version: str) -> list[dict[str, Any]]:
     """``{"gcp:us-east4": "322"}`` in g/kWh. Google calls them operational emissions and names no method by fuel: their
     type is not stated. Rows of other sources, whose unit is not known, are left out."""
@@ -166,17 +144,10 @@ def cloud_tables(rows: Iterable[Mapping[str, str]], version: str) -> list[dict[s
 
 def regions(folder: Path, version: str) -> tuple[list[dict[str, Any]], list[str]]:
     """Tables of places below the country, and what is wrong with those that are missing."""
-    tables: list[dict[str, Any]] = []
-    problems = []
     try:
-        tables += usa_tables(folder / "data" / "private_infra", version)
+        return cloud_tables(read_csv(folder / "data" / "cloud" / "impact.csv"), version), []
     except _UNREADABLE as error:
-        problems.append(f"codecarbon's US states cannot be read: {error!r}")
-    try:
-        tables += cloud_tables(read_csv(folder / "data" / "cloud" / "impact.csv"), version)
-    except _UNREADABLE as error:
-        problems.append(f"codecarbon's cloud regions cannot be read: {error!r}")
-    return tables, problems
+        return [], [f"codecarbon's cloud regions cannot be read: {error!r}"]
 
 
 def answer(folder: Path, model: str) -> dict[str, Any]:

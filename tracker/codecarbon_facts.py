@@ -24,13 +24,13 @@ from tracker.core.printed import PrintedIntensity
 
 CACHE_NAME = "codecarbon-facts.json"
 #: Raised whenever the child's answer changes its meaning, so that an older cache is asked anew.
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
 class CodecarbonFacts:
-    """``countries``: by ISO 3166 alpha-3 code, ``WORLD``, and regions ("US-CA", "gcp:us-east4"), with their printed
-    value. ``note`` and ``cpu_note`` say why something is absent."""
+    """``countries``: by ISO 3166 alpha-3 code, ``WORLD``, and regions ("gcp:us-east4"), with their printed value.
+    ``note`` and ``cpu_note`` say why something is absent."""
 
     version: str  # of codecarbon; "": unknown
     cpu_tdp_mw: int | None  # of one package
@@ -58,7 +58,7 @@ class _Table(msgspec.Struct, frozen=True):
 class _Region(msgspec.Struct, frozen=True):
     source: str
     factor_type: str
-    unit: Literal["g/kWh", "lb/MWh"]
+    unit: Literal["g/kWh"]
     year: int
     values: dict[str, Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,9})?$")]]
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-import tempfile
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from tracker.codecarbon_facts import CodecarbonFacts, codecarbon_facts
+from tracker.codecarbon_facts import CodecarbonFacts
 from tracker.config import Config
 from tracker.config.decode import in_words
 from tracker.config.pue import statements
@@ -37,7 +36,6 @@ from tracker.refresher import Refresher, phase_of
 from tracker.reporter import Reporter
 
 _DAY_S = 86_400
-_NO_FACTS = CodecarbonFacts("", None)
 Cloud = Literal["aws", "gcp", "azure"]
 
 
@@ -174,18 +172,11 @@ def _official(config: Config) -> Callable[[Zone, int], Choice | NoFactor]:
 
     @functools.cache
     def tables(zone: Zone) -> TablesProvider:
-        facts = _codecarbon() if zone.kind == "state" else _NO_FACTS
-        found = TablesProvider(facts.countries, facts.edition, 0, tiers=(OFFICIAL,))
+        found = TablesProvider({}, "", 0, tiers=(OFFICIAL,))
         found.learn(FactorReader(store_path(config)).yearly(zones_of(zone.code)))
         return found
 
     return lambda zone, at_s: tables(zone).choose(zone, at_s)
-
-
-def _codecarbon() -> CodecarbonFacts:
-    """Of what it knows, EPA's rates of states alone are official: nobody else waits for its process."""
-    with tempfile.TemporaryDirectory(prefix="wattledger-") as folder:
-        return codecarbon_facts("", Path(folder))
 
 
 def _covers(provider: LiveProvider, zone: Zone) -> Zone | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from tracker.codecarbon_child import package_folder, package_version
 from tracker.core.embodied import find_device
-from tracker.core.factors import Basis, FactorRow, g_per_kwh
+from tracker.core.factors import Basis, Choice, FactorRow, FactorType, choose_location, g_per_kwh
 from tracker.core.known import FactorRecord
 from tracker.grid.catalogue import DATA
 from tracker.grid.shipped import (
@@ -18,12 +20,13 @@ from tracker.grid.shipped import (
     FACTORS,
     collected_s,
     devices,
+    midnight_s,
     parse_factors,
     parse_publishers,
     read_factors,
     read_history,
 )
-from tracker.grid.zones import find_zone
+from tracker.grid.zones import find_zone, zone_path
 
 GOLDEN = Path(__file__).parent.parent / "fixtures" / "factors"
 #: shipped -> the independent copy that it has to agree with
@@ -38,10 +41,15 @@ TABLES = {
     "uba_de.csv": "uba_de.csv",
     "uk_desnz.csv": "uk_desnz.csv",
     "us_egrid2023_rev2.csv": "egrid2023_rev2.csv",
+    "us_egrid2023_states.csv": "egrid2023_states.csv",
     "us_green_e_residual_2025.csv": "green_e_residual_2025.csv",
 }
+#: The one whose copy of EPA's rates of states was taken.
+CODECARBON = "3.3.2"
 PUBLISHERS = parse_publishers((DATA / "publishers.csv").read_text("utf-8"))
 ROWS = tuple(read_factors())
+STATES = tuple(row for row in ROWS if row.factor_id.startswith("egrid2023:"))
+STATES_S = midnight_s("2026-11-25")
 
 
 def golden(name: str) -> list[dict[str, str]]:
@@ -70,11 +78,51 @@ def test_values_sources_and_editions_are_those_they_were_taken_from(shipped: str
         assert row.value_printed in want["source_ref"]
 
 
+def test_rates_of_states_are_those_of_the_codecarbon_that_they_were_taken_from() -> None:
+    """Of a later one nothing is asked: what it says about them is used by nobody."""
+    folder = package_folder()
+    if folder is None or package_version(folder) != CODECARBON:
+        pytest.skip(f"codecarbon {CODECARBON} is not installed")
+    text = (folder / "data" / "private_infra" / "2023" / "usa_emissions.json").read_text("utf-8")
+    said = json.loads(text, parse_float=str)
+    total = said.pop("usa")
+    assert said.pop("_unit")["emissions"] == "lbs/MWh"
+    assert [said["_source"].pop(key) for key in ("field", "year")] == ["STC2ERTA", 2023]
+    del said["_source"]
+    expected = [(f"US-{state['regionCode']}", state["emissions"], "lb/MWh") for state in said.values()]
+    assert [(row.zone_printed, row.value_printed, row.unit_printed) for row in STATES] == expected
+    (country,) = (row for row in ROWS if row.factor_id == "egrid2023r2:US")
+    assert total["emissions"] == country.value_printed, "as read at EPA, in rev2"
+
+
+def test_a_rate_of_a_state_says_what_it_is() -> None:
+    """Official and EPA's, of no grid, and read second-hand."""
+    assert len(STATES) == len({row.zone for row in STATES}) == 51
+    (wyoming,) = (row for row in STATES if row.zone == "US-WY")
+    assert (wyoming.value_printed, round(wyoming.value_g_per_kwh or 0, 3)) == ("1833.263", Decimal("831.554"))
+    for row in STATES:
+        assert (row.quality_tier, row.factor_type, row.basis) == (4, FactorType.DIRECT, Basis.PRODUCTION)
+        assert (row.publisher, row.edition, row.licence) == ("US EPA", "eGRID2023", "public domain")
+        assert (row.gases, row.gwp_set, row.includes_td, row.confidence) == ("CO2e", "AR5", False, "2")
+        assert f"codecarbon {CODECARBON}" in row.source_ref
+        assert "EPA advises the rate of the eGRID subregion" in row.note
+
+
+def test_what_was_known_before_the_states_came_stays() -> None:
+    """EPA's average of the country, as statements of that time say."""
+    wyoming, found = find_zone("US-WY"), []
+    for as_of_s in (STATES_S - 1, STATES_S):
+        choice = choose_location(list(read_factors(as_of_s=as_of_s)), zone_path(wyoming), STATES_S, (4, 5))
+        assert isinstance(choice, Choice)
+        found.append(choice.row.factor_id)
+    assert found == ["egrid2023r2:US", "egrid2023:US-WY"]
+
+
 def test_the_number_of_rows() -> None:
-    """150 printed factors; two of them say that there is none."""
-    assert len(ROWS) == 150
+    """201 printed factors; two of them say that there is none."""
+    assert len(ROWS) == 201
     assert [row.factor_id for row in ROWS if not row.value_printed] == ["aib2024:AT:residual", "aib2024:NL:residual"]
-    assert len({row.factor_id for row in ROWS}) == 150
+    assert len({row.factor_id for row in ROWS}) == 201
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.factor_id)
@@ -105,7 +153,7 @@ def test_the_residual_mixes_can_be_left_out_of_a_redistribution(tmp_path: Path) 
     folder = shutil.copytree(FACTORS, tmp_path / "factors")
     (folder / "eu_aib_residual_2024.csv").unlink()
     left = list(read_factors(folder))
-    assert len(left) == 150 - 18
+    assert len(left) == 201 - 18
     assert {row.basis for row in left if row.zone == "FR"} == {Basis.PRODUCTION}
 
 
@@ -172,7 +220,9 @@ def refreshed(tmp_path: Path) -> Path:
 
 def test_a_later_release_does_not_rewrite_what_was_known(refreshed: Path) -> None:
     """A question as of today has today's answer in every later release too: a closed month can be explained."""
-    assert tuple(read_factors(refreshed, COLLECTED_S)) == tuple(read_factors(refreshed, LATER_S - 1)) == ROWS
+    first = tuple(row for row in ROWS if row not in STATES)
+    assert tuple(read_factors(refreshed, COLLECTED_S)) == tuple(read_factors(refreshed, STATES_S - 1)) == first
+    assert tuple(read_factors(refreshed, STATES_S)) == tuple(read_factors(refreshed, LATER_S - 1)) == ROWS
     assert list(read_factors(refreshed, COLLECTED_S - 1)) == []
     now = [row for row in read_factors(refreshed) if row.publisher == "UBA (Germany)"]
     assert [(row.factor_id, row.value_printed) for row in now] == [
@@ -195,7 +245,8 @@ def test_a_corrected_row_says_what_it_corrects(refreshed: Path) -> None:
 
 
 def test_every_row_says_since_when_it_is_known() -> None:
-    assert {collected_s(row) for row in ROWS} == {COLLECTED_S}
+    assert {collected_s(row) for row in ROWS if row not in STATES} == {COLLECTED_S}
+    assert {collected_s(row) for row in STATES} == {STATES_S}
     assert COLLECTED_S == 1_793_404_800, "2026-10-31T00:00:00Z, whatever is collected later"
 
 

@@ -1,12 +1,8 @@
-"""Who published the averages that codecarbon brings, what they count, and which are official. Told by the source that
-codecarbon names.
-"""
+"""Who published the averages that codecarbon brings, and what they count. Told by the source that codecarbon names."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from tracker.core.factors import GENERIC, OFFICIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +18,6 @@ class Publication:
     gwp_set: str = "unspecified"
     confidence: str = "untagged"
     note: str = ""
-    tier: int = GENERIC
-    includes_td: bool | None = None
 
 
 #: codecarbon's values by country.
@@ -43,21 +37,6 @@ PUBLICATIONS = (
         attribution="International Energy Agency.",
         gases="CO2",
         gwp_set="none",
-    ),
-    # eGRID states output rates of subregions and of states. What is generated within the borders of a state is no grid,
-    # but nearer to a place there than the average of the country.
-    Publication(
-        marker="epa.gov",
-        publisher="US EPA",
-        url="https://www.epa.gov/egrid",
-        licence="public domain",
-        attribution="United States Environmental Protection Agency (EPA), "
-        "Emissions & Generation Resource Integrated Database (eGRID).",
-        gwp_set="AR5",
-        note="It is EPA's output rate of the power stations in the state, as codecarbon hands it on. EPA advises the "
-        "rate of the eGRID subregion: set that as the zone where it is known.",
-        tier=OFFICIAL,
-        includes_td=False,
     ),
     # github.com/GoogleCloudPlatform/region-carbon-info: "Grid carbon intensity (gCO2eq / kWh)", operational emissions,
     # location-based. Google computes it of hourly data of Electricity Maps; codecarbon does not say of which year.

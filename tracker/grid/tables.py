@@ -1,5 +1,5 @@
-"""Yearly factors from tables: the official ones that ship and EPA's rates of the states of the US, which codecarbon has
-(tier 4), Ember's and codecarbon's averages of countries and regions (tier 5), the world's (tier 6).
+"""Yearly factors from tables: the official ones, which ship (tier 4), Ember's and codecarbon's averages of countries
+and cloud regions (tier 5), the world's (tier 6).
 
 The official direct factor of the zone and the time is used where there is one. Where there is none, a generic average
 stands in and says so: its tier, its type and its note tell that it is no official Scope 2 factor. The world's average
@@ -41,8 +41,6 @@ from tracker.grid.zones import find_zone, zone_path
 MAX_INTENSITY_MG_PER_KWH = 2_000_000
 SET_ZONE = 'Set zone = "<ISO country code>" in the [site.<name>] section of the configuration.'
 DAY_S = 86_400
-#: How codecarbon names places of these kinds; countries and the world by alpha-3 code.
-_SYSTEMS = {"state": "iso3166-2", "cloud": "cloud"}
 
 
 def generic_rows(countries: Mapping[str, AnnualIntensity], edition: str) -> Iterator[FactorRow]:
@@ -60,14 +58,14 @@ def generic_rows(countries: Mapping[str, AnnualIntensity], edition: str) -> Iter
             factor_id=f"{edition}:{code}:{year or 'undated'}",
             zone=zone.code,
             zone_printed=code,
-            zone_system=_SYSTEMS.get(zone.kind, "iso3"),
+            zone_system="cloud" if zone.kind == "cloud" else "iso3",
             value_printed="" if problem else value,
             unit_printed=unit,
             gases=publication.gases,
             factor_type=FactorType(annual.factor_type),
             basis=Basis.UNSPECIFIED if zone.kind == "cloud" else Basis.PRODUCTION,
             scheme=Scheme.AVERAGE,
-            quality_tier=LAST_RESORT if zone is WORLD else publication.tier,
+            quality_tier=LAST_RESORT if zone is WORLD else GENERIC,
             valid_from_s=calendar.timegm((year, 1, 1, 0, 0, 0)) if year else 0,
             valid_to_s=calendar.timegm((year + 1, 1, 1, 0, 0, 0)) if year else 0,
             edition=f"{edition} ({year or 'undated'})",
@@ -76,7 +74,7 @@ def generic_rows(countries: Mapping[str, AnnualIntensity], edition: str) -> Iter
             source_ref=annual.source,
             licence=publication.licence,
             gwp_set=publication.gwp_set,
-            includes_td=publication.includes_td,
+            includes_td=None,
             confidence=publication.confidence,
             note=f"{edition} {problem}." if problem else publication.note,
             publisher_url=publication.url,
