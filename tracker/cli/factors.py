@@ -22,7 +22,7 @@ from tracker.grid.tables import TablesProvider, generic_rows
 CONFIDENCE = {
     "V": "read at the publisher",
     "V/2": "read at the publisher, copies agree",
-    "2": "second-hand copies agree; not read at the publisher",
+    "2": "read second-hand, not at the publisher",
     "M": "not confirmed",
 }
 TYPES = {
