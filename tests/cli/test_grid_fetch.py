@@ -81,6 +81,35 @@ def test_a_revised_value_stands_beside_the_one_before_it(node: Node, server: Gri
     assert [before["value_g_per_kwh"] for before in hourly["superseded"]] == [414]
 
 
+def test_an_answer_without_any_value_takes_nothing_back_and_says_so(node: Node, server: GridServer) -> None:
+    """A service that has lost its data corrects nobody."""
+    node("fetch", *DAY)
+    server.bodies[PATH] = energy_charts(lambda _: None, int(time.time()))
+    said = "wattledger: energycharts: 24 values that it gave before stay: its answer for their time has no value at all"
+    assert node("fetch", *DAY) == (0, "", f"{said}.\n")
+    assert outcomes(node("fetch", *DAY, "--json")[1])[0]["kept"] == 24
+    assert node.json("show", "DE", "--at", "2026-10-03T14:20Z")["hourly"]["factor"]["value_g_per_kwh"] == 414
+
+
+def test_an_own_table_that_is_emptied_takes_its_values_back(node: Node, tmp_path: Path) -> None:
+    """It said ok, and the old values weighed for ever."""
+    table = tmp_path / "own.csv"
+    node.configure(
+        f'[site.here]\nzone = "DE"\n[grid]\nprovider = "file"\n[grid.file]\npath = "{table}"\n'
+        'zone = "DE"\npublisher = "ACME"\nfactor_type = "direct"\ntier = 1\n'
+    )
+    hours = [f"2026-10-03T{number:02}:00Z" for number in range(3)]
+    asked = ("show", "DE", "--at", hours[1])
+    for value in ("100", ""):
+        table.write_text("\n".join(("datetime,g_per_kwh", *(f"{each},{value}" for each in hours), "")), "utf-8")
+        assert node("fetch", *DAY) == (0, "", "")
+        answer = node.json(*asked)
+        if value:
+            assert answer["hourly"]["factor"]["value_g_per_kwh"] == 100
+    assert answer["hourly"]["factor"]["tier"] > 3
+    assert [each["value_g_per_kwh"] for each in answer["taken_back"]] == [100]
+
+
 def test_a_service_that_fails_is_one_sentence_and_what_came_in_is_kept(node: Node, server: GridServer) -> None:
     """Forty days are two questions, and the second one gets a sign-in page."""
     server.play(PATH, "", "html")

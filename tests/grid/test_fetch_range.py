@@ -76,7 +76,7 @@ def test_an_answer_without_any_value_takes_nothing_back(store: FactorStore) -> N
     provider = Scripted()
     fetch(provider, FR, START_S, START_S + DAY_S, store, NOW_S)
     provider.change = lambda row: replace(row, value_printed="")
-    assert fetch(provider, FR, START_S, START_S + DAY_S, store, NOW_S + 60).fetched == Fetched()
+    assert fetch(provider, FR, START_S, START_S + DAY_S, store, NOW_S + 60).fetched == Fetched(kept=24)
     assert {record.row.value_printed for record in store.records(("FR",), 0, 1 << 40)} == {"50"}
 
 

@@ -123,6 +123,9 @@ def _say(asked: _Range, outcome: Outcome, *, as_json: bool) -> None:
     elif sys.stdout.isatty() and (error is None or fetched.rows):
         counts = f"{fetched.new} new, {fetched.changed} revised, {fetched.same} as known"
         layout.echo(f"{outcome.provider}  {outcome.zone}  {fetched.rows} values: {counts}")
+    if fetched.kept:
+        said = f"{fetched.kept} values that it gave before stay: its answer for their time has no value at all"
+        layout.echo(f"wattledger: {outcome.provider}: {said}.", err=True)
     if error is not None:
         kept = f" {fetched.rows} values of the range came before that and are kept." if fetched.rows else ""
         layout.echo(f"wattledger: {outcome.provider}: {error}{kept}", err=True)
@@ -200,7 +203,8 @@ def _outcome_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def _counts(fetched: Fetched) -> dict[str, int]:
-    return {"rows": fetched.rows, "new": fetched.new, "changed": fetched.changed, "same": fetched.same}
+    counts = {"rows": fetched.rows, "new": fetched.new, "changed": fetched.changed, "same": fetched.same}
+    return counts | {"kept": fetched.kept} if fetched.kept else counts
 
 
 def _error(name: str, error: ProviderError | None) -> dict[str, str | None]:

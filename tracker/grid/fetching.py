@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from tracker.core.factors import FactorRow
 from tracker.core.forecast import Forecast
 from tracker.core.rereads import (
     BEGUN,
@@ -44,13 +45,15 @@ _Result = TypeVar("_Result")
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What came of a range: intervals that the service knew, and what was news of them. ``known_to_s``: the end of the
-    newest interval, None where there is none."""
+    newest interval, None where there is none. ``kept``: values that the service no longer gives and that stay, because
+    its answer has no value at all."""
 
     rows: int = 0
     new: int = 0
     changed: int = 0
     same: int = 0
     known_to_s: int | None = None
+    kept: int = 0
 
     def __add__(self, other: Fetched) -> Fetched:
         ends = [end for end in (self.known_to_s, other.known_to_s) if end is not None]
@@ -60,6 +63,7 @@ class Fetched:
             self.changed + other.changed,
             self.same + other.same,
             max(ends, default=None),
+            self.kept + other.kept,
         )
 
 
@@ -183,16 +187,28 @@ def _done(ranges: Sequence[Due], failures: Mapping[Due, ProviderError]) -> tuple
 
 
 def read_chunk(provider: LiveProvider, zone: Zone, start_s: int, end_s: int, store: FactorStore, now_s: int) -> Fetched:
-    """Read, look at it once more, keep it. Raises ProviderError, and then nothing of it is kept. An answer without any
-    value takes nothing back: a service that has lost its data corrects nobody. With what reaches to now comes what is
+    """Read, look at it once more, keep it. Raises ProviderError, and then nothing of it is kept. A service's answer
+    without any value takes nothing back, and ``kept`` says of how many. With what reaches to now comes what is
     known in advance."""
     end_s += provider.ahead_s if end_s >= now_s else 0
     rows = _guarded(provider, lambda: provider.read(zone, start_s, end_s, now_s))
     checked = screened_rows(provider.name, zone, start_s, end_s, rows)
     valued = [row for row in checked if row.value_printed]
-    added = store.append(checked if valued else (), now_s)
+    is_taken = bool(valued) or provider.may_take_all_back
+    added = store.append(checked if is_taken else (), now_s)
+    kept = 0 if is_taken else _known_of(checked, store)
     known_to_s = max((row.valid_to_s for row in valued), default=None)
-    return Fetched(len(valued), added.new, added.changed, added.same, known_to_s)
+    return Fetched(len(valued), added.new, added.changed, added.same, known_to_s, kept)
+
+
+def _known_of(rows: Sequence[FactorRow], store: FactorStore) -> int:
+    """How many of them have a value in the store."""
+    if not rows:
+        return 0
+    start_s, end_s = min(row.valid_from_s for row in rows), max(row.valid_to_s for row in rows)
+    ids = {row.factor_id for row in rows}
+    records = store.records({row.zone for row in rows}, start_s, end_s)
+    return sum(record.row.factor_id in ids and record.row.value_printed != "" for record in records)
 
 
 def _with_forecast(outcome: Outcome, provider: LiveProvider, zone: Zone, store: FactorStore, now_s: int) -> Outcome:

@@ -97,6 +97,7 @@ class FileProvider(LiveProvider):
 
     name: ClassVar[str] = "file"
     max_range_s: ClassVar[int] = 366 * DAY_S
+    may_take_all_back: ClassVar[bool] = True
 
     def __init__(self, options: Options, ask: Ask) -> None:
         _check(options)

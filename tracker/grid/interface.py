@@ -93,6 +93,9 @@ class LiveProvider(ABC):
     max_range_s: ClassVar[int]
     #: So far into the future its values are facts already: whoever reads up to now reads them too.
     ahead_s: ClassVar[int] = 0
+    #: Whether an answer without any value takes back what was known: of a table that somebody keeps himself. A service
+    #: that has lost its data corrects nobody.
+    may_take_all_back: ClassVar[bool] = False
 
     @abstractmethod
     def covers(self, zone: Zone) -> bool:
