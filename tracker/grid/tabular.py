@@ -24,6 +24,7 @@ from tracker.grid.layouts import MIB, Layout
 MAX_JSON_BYTES = 16 * MIB  # JSON has to be in memory as a whole
 _MAX_INTERVAL_S = 32 * 86_400
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,2})?")
+_DECIMAL_COMMA = re.compile(r"-?[0-9]{1,20},[0-9]{1,20}")
 _TRUE = frozenset({"true", "1", "yes"})
 _SHOWN = 40
 _FEW = 2  # rows from which nobody can tell how far apart they are
@@ -138,6 +139,8 @@ def _printed(line: str, text: str, unit: str) -> str:
     if not text:
         return ""
     if not _NUMBER.fullmatch(text):
+        if _DECIMAL_COMMA.fullmatch(text):
+            _refuse(line, f"{text[:_SHOWN]!r} is no number: it has a decimal comma, write a point")
         _refuse(line, f"{text[:_SHOWN]!r} is no number")
     if not 0 <= g_per_kwh(Decimal(text), unit) <= MAX_G_PER_KWH:
         _refuse(line, f"{text} {unit} is a value that no grid has")
@@ -173,6 +176,8 @@ def csv_table(name: str, raw: BinaryIO, layout: Layout) -> Table:
         header = [title.strip().casefold() for title in next(reader, [])]
     except (csv.Error, UnicodeDecodeError) as error:
         raise refused(error) from error
+    if len(header) == 1 and ";" in header[0]:
+        raise BadAnswer(f"{name} separates its columns by semicolons.", "Separate them by commas.")
     names = _columns(name, header, layout)
     places = [header.index(title) if title else -1 for title in names]
 

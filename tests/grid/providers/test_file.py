@@ -91,7 +91,7 @@ def test_tables_of_many_hands(
     tmp_path: Path, text: str, settings: dict[str, Any], expected: list[tuple[int, str]] | None
 ) -> None:
     if expected is None:
-        assert "has no column datetime; it has: t;x" in refusal(tmp_path, text, **settings)
+        assert "separates its columns by semicolons." in refusal(tmp_path, text, **settings)
     else:
         assert values(read(tmp_path, text, **settings)) == expected
 
@@ -127,7 +127,7 @@ def test_estimated_rows_are_of_tier_2(tmp_path: Path) -> None:
         ("2026-01-01T05:00Z,-0.1", "line 5: -0.1 g/kWh is a value that no grid has"),
         ("2026-01-01T05:00Z,2000.1", "line 5: 2000.1 g/kWh is a value that no grid has"),
         ("2026-01-01T05:00Z,nan", "line 5: 'nan' is no number"),
-        ('2026-01-01T05:00Z,"23,4"', "line 5: '23,4' is no number"),
+        ('2026-01-01T05:00Z,"23,4"', "line 5: '23,4' is no number: it has a decimal comma, write a point"),
         ("2026-01-01T05:00Z,1_0", "line 5: '1_0' is no number"),
         ("2026-01-01T05:00Z,٣", "line 5: '٣' is no number"),
         ("2026-01-01T05:00Z,1e999", "line 5: '1e999' is no number"),
