@@ -8,13 +8,14 @@ from contextlib import closing
 from dataclasses import fields, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.grid.hours import HOUR_S, NOON_S, hour
-from tracker.core.factors import FactorRow, FactorType, Origin, Scheme
+from tracker.core.factors import Basis, FactorRow, FactorType, Origin, Scheme
 from tracker.core.forecast import Expected, Forecast
 from tracker.core.known import best_known
 from tracker.grid.shipped import read_factors
@@ -187,7 +188,9 @@ def test_an_old_file_does_not_undo_what_was_learnt_since(store: FactorStore) -> 
     """The rows of a bundle that was written before a correction, imported after it."""
     store.append([hour(0, "60")], 1000)
     store.append([hour(0, "61")], 2000)
-    assert store.append([hour(0, "60"), hour(1, "62")], 3000, from_elsewhere=True) == Appended(new=1, same=1)
+    assert store.append([hour(0, "60"), hour(1, "62")], 3000, from_elsewhere=True) == Appended(
+        new=1, older=(hour(0).factor_id,)
+    )
     assert values(store, 0, 2) == ["61", "62"]
     assert len(store.history(hour(0).factor_id)) == 2
 
@@ -200,8 +203,30 @@ def test_the_same_value_read_later_elsewhere_is_as_known_and_holds_longer(store:
 
     store.append([read("60", 10)], 1000)
     assert store.append([read("60", 30)], 2000, from_elsewhere=True) == Appended(same=1)
-    assert store.append([read("61", 20)], 3000, from_elsewhere=True) == Appended(same=1)
+    assert store.append([read("61", 20)], 3000, from_elsewhere=True) == Appended(older=(hour(0).factor_id,))
     assert values(store, 0, 1) == ["60"]
+
+
+YEAR = hour(0, factor_id="own2025", quality_tier=4, valid_from_s=NOON_S - 365 * 86_400, valid_to_s=NOON_S)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"zone": "MY"},
+        {"factor_type": FactorType.LIFECYCLE},
+        {"basis": Basis.RESIDUAL},
+        {"valid_from_s": NOON_S - 366 * 86_400},
+        {"valid_to_s": NOON_S + 86_400},
+    ],
+    ids=str,
+)
+def test_a_file_takes_no_other_factor_away_by_its_id(store: FactorStore, other: dict[str, Any]) -> None:
+    store.append([YEAR], 1000, from_elsewhere=True)
+    with pytest.raises(StoreError, match=r"own2025 is the id of a factor of FR \(direct, consumption, 2025-09-21 to"):
+        store.append([hour(1), replace(YEAR, value_printed="600", **other)], 2000, from_elsewhere=True)
+    assert [record.row for record in store.yearly(("FR", "MY"))] == [YEAR]
+    assert values(store, 0, 2) == [], "all of a file or nothing"
 
 
 # --- nothing is changed, removed or half added -----------------------------------------------------------------------

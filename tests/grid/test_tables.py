@@ -11,14 +11,16 @@ import pytest
 from tests.core.test_factors import row
 from tracker.codecarbon_facts import codecarbon_facts
 from tracker.core.carbon import AnnualIntensity
-from tracker.core.factors import Basis
+from tracker.core.factors import Basis, Choice, NoFactor, choose_residual
 from tracker.core.known import FactorRecord
 from tracker.core.model import Factor, Level
 from tracker.core.printed import PrintedIntensity
 from tracker.grid.catalogue import zones
 from tracker.grid.interface import GridProvider, UnknownZone
-from tracker.grid.shipped import COLLECTED_S
+from tracker.grid.shipped import COLLECTED_S, read_factors
 from tracker.grid.tables import TablesProvider, generic_rows
+from tracker.grid.yearly import with_learnt
+from tracker.grid.zones import find_zone, zone_path
 
 
 def at(day: str) -> int:
@@ -309,6 +311,32 @@ def test_a_factor_of_the_tables_that_was_corrected_counts_as_it_was_read_last() 
     tables.learn([learnt("eea2023:FR", "49", 2023, zone="FR", recorded_at_s=COLLECTED_S - 1)])
     assert tables.factor("FR", NOW_S).intensity_mg_per_kwh == 50_000
     assert [each.factor_id for each in tables.rows()].count("eea2023:FR") == 1
+
+
+@pytest.mark.parametrize("factor_id", ["eea2023:FR", "own2023"])
+def test_what_somebody_took_back_is_as_if_it_had_never_been_brought_in(factor_id: str) -> None:
+    tables = provider()
+    tables.learn([learnt(factor_id, "51", 2023, zone="FR", recorded_at_s=COLLECTED_S + 1)])
+    assert tables.factor("FR", NOW_S).intensity_mg_per_kwh == 51_000
+    tables.learn([learnt(factor_id, "", 2023, zone="FR", recorded_at_s=COLLECTED_S + 2)])
+    assert tables.factor("FR", NOW_S).factor_id == "eea2023:FR"
+    assert tables.factor("FR", NOW_S).intensity_mg_per_kwh == 50_000
+
+
+@pytest.mark.parametrize("factor_id", ["aib2024:FR:residual", "own2024:residual"])
+def test_a_residual_mix_that_was_taken_back_gives_the_shipped_one_back(factor_id: str) -> None:
+    """It became "there is none by rule", which makes a market-based figure unknown."""
+    mix = {"zone": "FR", "basis": Basis.RESIDUAL}
+    path, at_s = zone_path(find_zone("FR")), at("2025-06-01")
+
+    def chosen(value: str) -> Choice | NoFactor:
+        record = learnt(factor_id, value, 2024, recorded_at_s=COLLECTED_S + 1, **mix)
+        return choose_residual(with_learnt(read_factors(), [record]), path, at_s)
+
+    for value, expected in (("99", "99"), ("", "23.52")):
+        answer = chosen(value)
+        assert isinstance(answer, Choice)
+        assert answer.row.value_printed == expected
 
 
 def test_hours_are_no_yearly_factors() -> None:

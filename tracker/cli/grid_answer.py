@@ -28,8 +28,9 @@ class Known:
     """``annual`` and ``hourly`` are what the two ways of weighing take, and ``used`` is the one of ``method``.
 
     ``tiers``: what each by itself would say. ``histories``: every record of each factor_id, as of then, of the store
-    or of the tables that ship; codecarbon's averages have none. ``taken_back``: values of this time that their
-    services took back, each with the record that says so. ``note``: why tables lack something.
+    and of the tables that ship; codecarbon's averages have none. ``taken_back``: values of this time that their
+    services took back, and yearly ones that whoever imported them did, each with the record that says so. ``note``: why
+    tables lack something.
     """
 
     zone: Zone
@@ -86,7 +87,8 @@ def known_of(config: Config, zone: Zone, at_s: int, as_of_s: int | None, now_s: 
     places, chain = [step.zone for step in path], config.grid.live_chain(zone.code)
     store = FactorReader(store_path(config))
     tables = factors.open_tables(seen_s, [tier for tier in tiers if tier not in INTERVAL_TIERS], seen_s)
-    tables.learn(store.yearly((*places, WORLD.code), seen_s))
+    yearly = store.yearly((*places, WORLD.code), seen_s)
+    tables.learn(yearly)
     rows = list(tables.rows())
     annual = tables.choose(zone, at_s) if rows else _nothing_known(seen_s)
     records = store.records(places, at_s - PATIENCE_S, at_s + _DAY_S, seen_s)
@@ -104,7 +106,7 @@ def known_of(config: Config, zone: Zone, at_s: int, as_of_s: int | None, now_s: 
     method = config.accounting.location_factor
     return Known(
         zone, at_s, now_s, as_of_s, method, annual, hourly, ladder_of, residual, histories,
-        tuple(_taken_back(store, records, at_s, chain)), tables.note,
+        (*_taken_back(store, records, at_s, chain), *_withdrawn(store, yearly)), tables.note,
     )  # fmt: skip
 
 
@@ -120,11 +122,37 @@ def _taken_back(
             yield from ((value, gone) for value in before[:1])
 
 
+def _withdrawn(store: FactorReader, yearly: Sequence[FactorRecord]) -> Iterator[tuple[FactorRecord, FactorRecord]]:
+    """Yearly factors that somebody imported and took back, of whatever year."""
+    for record in yearly:
+        if not record.row.value_printed:
+            gone, *before = lineage(record, store.history(record.row.factor_id))
+            yield from ((value, gone) for value in before[:1])
+
+
 def _histories(store: FactorReader, ids: Collection[str], seen_s: int) -> dict[str, list[FactorRecord]]:
     """Every record of these factors, as of then."""
     shipped = read_history(ids)
-    found = {each: store.history(each) or shipped.get(each, ()) for each in ids}
-    return {each: [record for record in records if record.recorded_at_s <= seen_s] for each, records in found.items()}
+
+    def seen(records: Sequence[FactorRecord]) -> list[FactorRecord]:
+        return [record for record in records if record.recorded_at_s <= seen_s]
+
+    return {each: _merged(seen(shipped.get(each, ())), seen(store.history(each))) for each in ids}
+
+
+def _merged(shipped: list[FactorRecord], imported: list[FactorRecord]) -> list[FactorRecord]:
+    """One history of both, as they take each other's place: by when they were read."""
+    if not shipped or not imported:
+        return shipped or imported
+    if not imported[-1].row.value_printed:  # taken back: what ships holds, as if nothing had been brought in
+        return shipped
+
+    def read_s(record: FactorRecord) -> int:
+        fetched_at_s = record.row.origin.fetched_at_s
+        return record.recorded_at_s if fetched_at_s is None else fetched_at_s
+
+    both = enumerate(sorted((*shipped, *imported), key=read_s), start=1)
+    return [FactorRecord(each.row, each.recorded_at_s, n, n - 1 or None) for n, each in both]
 
 
 def _nothing_known(seen_s: int) -> NoFactor:

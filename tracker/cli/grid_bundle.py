@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from tracker.cli import factors, layout
 from tracker.cli.grid_node import node_config, node_options
 from tracker.core.errors import UsageError, WattledgerError
 from tracker.grid.bundle import encode_bundle, read_bundle, write_bundle
-from tracker.grid.own_table import read_table
+from tracker.grid.own_table import read_table, split_by_tables
 from tracker.grid.store import FactorReader, FactorStore
 from tracker.grid.zones import find_zone
 from tracker.grid_wiring import store_path
 
 _EVER_S = 2**40
 _STDOUT = Path("-")
+_SOME = 5
 
 
 @click.command("export", short_help="Write factors into a file for another machine.")
@@ -76,20 +78,34 @@ def import_bundle(source: Path, as_json: bool, config_path: Path | None, node__s
     again changes nothing.
 
     A FILE that ends in .csv is a table of yearly factors with the columns of those that ship (the README says which): a
-    newer edition, a country without a factor, a residual mix. Values of hours, as CSV or JSON, are read by [grid.file]
-    and `grid fetch --provider file`.
+    newer edition, a country without a factor, a residual mix. Each has a factor_id of its own; a correction keeps it and
+    has a later day in `recorded`, and one without a value takes the earlier one back. Values of hours, as CSV or JSON,
+    are read by [grid.file] and `grid fetch --provider file`.
 
     Monthly statements are weighed by what is in the books. A node ships its factors with its hours; from any other
     machine they get there by: wattledger ship --factors
     """
     config = node_config(config_path, node__state_dir)
     is_table = source.suffix.casefold() == ".csv"
-    rows = list(read_table(source)) if is_table else [record.row for record in read_bundle(source)]
+    now_s = factors.now_s()
+    rows = list(read_table(source, now_s)) if is_table else [record.row for record in read_bundle(source)]
+    usable, passed_over = split_by_tables(rows)
     with FactorStore(store_path(config)) as store:
-        added = store.append(rows, factors.now_s(), from_elsewhere=True)
+        added = store.append(usable, now_s, from_elsewhere=True)
     zones = sorted({row.zone for row in rows})
-    counts = {"new": added.new, "changed": added.changed, "same": added.same}
+    older = sorted({*passed_over, *added.older})
+    counts = {"new": added.new, "changed": added.changed, "same": added.same, "older": older}
+    if older:
+        _warn(older, is_table=is_table)
     _say({"file": str(source), "factors": len(rows), "zones": zones, **counts}, as_json=as_json)
+
+
+def _warn(older: Sequence[str], *, is_table: bool) -> None:
+    """What has another value than is known here and is not taken all the same."""
+    some = ", ".join(older[:_SOME]) + (", …" if len(older) > _SOME else "")
+    remedy = " To take them all the same, write a later day into `recorded`." if is_table else ""
+    said = f"not taken, for what is known here was recorded then or later: {some}.{remedy}"
+    layout.echo(f"wattledger: {len(older)} {said}", err=True)
 
 
 def _say(what: dict[str, Any], *, as_json: bool) -> None:
@@ -97,4 +113,5 @@ def _say(what: dict[str, Any], *, as_json: bool) -> None:
         click.echo(factors.encode(what))
         return
     counts = f": {what['new']} new, {what['changed']} revised, {what['same']} as known" if "new" in what else ""
+    counts += f", {len(what['older'])} older than what is known" if what.get("older") else ""
     layout.echo(f"{what['file']}  {what['factors']} factors of {', '.join(what['zones']) or 'no zone'}{counts}")

@@ -14,7 +14,7 @@ from tracker.cli import factors, layout
 from tracker.cli.grid_advice import span
 from tracker.cli.grid_answer import Answer, Known, known_of
 from tracker.cli.grid_node import inner_width, node_config, node_options, say, wrapped
-from tracker.core.factors import Choice, FactorRow, NoFactor
+from tracker.core.factors import Basis, Choice, FactorRow, NoFactor
 from tracker.core.known import FactorRecord
 from tracker.grid.zones import find_zone
 
@@ -103,7 +103,9 @@ def _lines(known: Known) -> Iterator[tuple[str, str]]:
     for value, gone in known.taken_back:
         recorded, taken_back = factors.moments((value.recorded_at_s, gone.recorded_at_s))
         row = value.row
-        what = f"{_plain(row)} g/kWh, {row.factor_type}, {factors.TIERS[row.quality_tier]}, of {row.origin.provider}"
+        whose = row.origin.provider if row.quality_tier in factors.INTERVALS else row.publisher
+        kind = "residual mix" if row.basis is Basis.RESIDUAL else factors.TIERS[row.quality_tier]
+        what = f"{_plain(row)} g/kWh, {row.factor_type}, {kind}, of {whose}"
         yield "taken back", f"{what}: recorded {recorded}, without a value since {taken_back}"
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from tracker.core.factors import ESTIMATED, MEASURED, PROFILE, FactorRow
 
@@ -67,6 +68,25 @@ def same_content(one: FactorRow, other: FactorRow) -> bool:
 
 def _content(row: FactorRow) -> FactorRow:
     return replace(row, origin=replace(row.origin, endpoint="", fetched_at_s=None, updated_at_s=None, raw_sha256=""))
+
+
+def other_identity(known: FactorRow, row: FactorRow) -> str:
+    """What ``known`` is a factor of, where ``row`` with its factor_id is one of something else; "" where both are the
+    same one's. The id of an interval of hours is made by this program and says what it is: of those the zone counts."""
+    if known.zone == row.zone and (
+        (known.quality_tier in _OF_HOURS and row.quality_tier in _OF_HOURS) or _kind(known) == _kind(row)
+    ):
+        return ""
+    period = f"{_day(known.valid_from_s)} to {_day(known.valid_to_s)}" if known.valid_to_s else "undated"
+    return f"{known.zone} ({known.factor_type}, {known.basis}, {period})"
+
+
+def _kind(row: FactorRow) -> tuple[object, ...]:
+    return row.factor_type, row.basis, row.valid_from_s, row.valid_to_s
+
+
+def _day(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).date().isoformat()
 
 
 def best_known(records: Iterable[FactorRecord], as_of_s: int | None = None) -> tuple[FactorRecord, ...]:

@@ -59,39 +59,43 @@ def parse_publishers(text: str) -> dict[str, Publisher]:
 def parse_factors(text: str, publishers: Mapping[str, Publisher]) -> Iterator[FactorRow]:
     """Rows of a factor table, those that were corrected since too. Raises ValueError for a row without its provenance,
     KeyError for an unknown zone, unit or publisher."""
-    for row in csv.DictReader(text.splitlines()):
-        silent = [name for name in _MUST_SAY if not row[name]]
-        if silent or (row["value_printed"] and not Decimal(row["value_printed"]).is_finite()):
-            raise ValueError(f"the row {row['factor_id']!r} does not say its {', '.join(silent) or 'value'}")
-        publisher = publishers[row["publisher"]]
-        UNITS[row["unit_printed"]]  # KeyError here and not at the first use
-        yield FactorRow(
-            factor_id=row["factor_id"],
-            zone=by_name()[row["zone"].upper()].code,
-            zone_printed=row["zone"],
-            zone_system=row["zone_system"],
-            value_printed=row["value_printed"],
-            unit_printed=row["unit_printed"],
-            gases=row["gases"],
-            factor_type=FactorType(row["factor_type"]),
-            basis=Basis(row["basis"]),
-            scheme=Scheme(row["scheme"]),
-            quality_tier=int(row["tier"]),
-            valid_from_s=midnight_s(row["valid_from"]),
-            valid_to_s=midnight_s(row["valid_to"]),
-            edition=row["edition"],
-            data_year=row["data_year"],
-            publisher=publisher.name,
-            source_ref=row["source_ref"],
-            licence=row["licence"],
-            gwp_set=row["gwp_set"],
-            includes_td=_TD[row["includes_td"]],
-            confidence=row["confidence"],
-            note=row["note"],
-            publisher_url=publisher.url,
-            attribution=publisher.attribution,
-            origin=_collected_on(row["recorded"]),
-        )
+    return (factor_of(row, publishers) for row in csv.DictReader(text.splitlines()))
+
+
+def factor_of(row: Mapping[str, str], publishers: Mapping[str, Publisher]) -> FactorRow:
+    """A row of a factor table by its columns. Raises as ``parse_factors``."""
+    silent = [name for name in _MUST_SAY if not row[name]]
+    if silent or (row["value_printed"] and not Decimal(row["value_printed"]).is_finite()):
+        raise ValueError(f"the row {row['factor_id']!r} does not say its {', '.join(silent) or 'value'}")
+    publisher = publishers[row["publisher"]]
+    UNITS[row["unit_printed"]]  # KeyError here and not at the first use
+    return FactorRow(
+        factor_id=row["factor_id"],
+        zone=by_name()[row["zone"].upper()].code,
+        zone_printed=row["zone"],
+        zone_system=row["zone_system"],
+        value_printed=row["value_printed"],
+        unit_printed=row["unit_printed"],
+        gases=row["gases"],
+        factor_type=FactorType(row["factor_type"]),
+        basis=Basis(row["basis"]),
+        scheme=Scheme(row["scheme"]),
+        quality_tier=int(row["tier"]),
+        valid_from_s=midnight_s(row["valid_from"]),
+        valid_to_s=midnight_s(row["valid_to"]),
+        edition=row["edition"],
+        data_year=row["data_year"],
+        publisher=publisher.name,
+        source_ref=row["source_ref"],
+        licence=row["licence"],
+        gwp_set=row["gwp_set"],
+        includes_td=_TD[row["includes_td"]],
+        confidence=row["confidence"],
+        note=row["note"],
+        publisher_url=publisher.url,
+        attribution=publisher.attribution,
+        origin=_collected_on(row["recorded"]),
+    )
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from tracker.core.factors import FactorRow, FactorType, Scheme
 from tracker.core.forecast import Expected, Forecast
-from tracker.core.known import FactorRecord, is_news, is_news_from_elsewhere, next_record, same_content
+from tracker.core.known import FactorRecord, is_news, is_news_from_elsewhere, next_record, other_identity, same_content
 from tracker.grid.store_files import StoreError
 from tracker.grid.store_rows import COLUMN_LIST, COLUMNS, record_of, sound, text, values_of, why_unusable
 
@@ -45,11 +45,13 @@ _FORGET = f"DELETE FROM forecast WHERE {_KIND} AND recorded_at_s < ?"  # noqa: S
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What became of rows: ``new`` to the store, ``changed`` what was known, ``same`` as what was known."""
+    """What became of rows: ``new`` to the store, ``changed`` what was known, ``same`` as what was known. ``older``: the
+    ids of those that say something else and were read before what is known; they were not added."""
 
     new: int = 0
     changed: int = 0
     same: int = 0
+    older: tuple[str, ...] = ()
 
 
 def write_rows(
@@ -58,19 +60,24 @@ def write_rows(
     """Add what is news. Raises StoreError for a row that no store may hold, sqlite3.Error."""
     number = connection.execute("SELECT coalesce(max(number), 0) FROM factor").fetchone()[0]
     new = changed = same = 0
+    older: list[str] = []
     for row in map(_checked, rows):
         newest = _newest(connection, row.factor_id)
+        if from_elsewhere and newest is not None:
+            refuse_other(newest.row, row)
         is_added = _is_news(connection, newest, row, from_elsewhere=from_elsewhere)
         if is_added:
             number += 1
             connection.execute(_INSERT, values_of(next_record(newest, row, recorded_at_s, number)))
         elif newest is None:  # an interval without a value, of which nothing was known
             continue
-        if not is_added or (newest is not None and same_content(newest.row, row)):
+        if newest is not None and same_content(newest.row, row):
             same += 1
+        elif not is_added:
+            older.append(row.factor_id)
         else:
             new, changed = new + (newest is None), changed + (newest is not None)
-    return Appended(new, changed, same)
+    return Appended(new, changed, same, tuple(older))
 
 
 def _is_news(
@@ -87,6 +94,16 @@ def _checked(row: FactorRow) -> FactorRow:
     if problem:
         raise StoreError(f"The factor {text(row.factor_id)[:120]} {problem}", "Nothing of this addition was stored.")
     return sound(row)
+
+
+def refuse_other(known: FactorRow, row: FactorRow) -> None:
+    """Two factors of one id: the later one would take the other's place away. Raises StoreError."""
+    other = other_identity(known, row)
+    if other:
+        raise StoreError(
+            f"{row.factor_id[:120]} is the id of a factor of {other}.",
+            "Nothing of the file was used. Give this one another id. Was that one wrong? Import it without a value.",
+        )
 
 
 def _newest(connection: sqlite3.Connection, factor_id: str) -> FactorRecord | None:

@@ -17,8 +17,9 @@ def is_yearly(row: FactorRow) -> bool:
 
 def with_learnt(tables: Iterable[FactorRow], records: Iterable[FactorRecord]) -> Iterator[FactorRow]:
     """The yearly factors among ``records`` and those of ``tables``, of each factor_id the one that was read last. Those
-    of the records come first: where two are of one tier, place and period, what somebody brought in counts."""
-    learnt = {record.row.factor_id: record for record in records if is_yearly(record.row)}
+    of the records come first: where two are of one tier, place and period, what somebody brought in counts. One that
+    was taken back (a record without a value) is as if it had never been brought in: the tables say what holds."""
+    learnt = {record.row.factor_id: record for record in records if is_yearly(record.row) and record.row.value_printed}
     if not learnt:
         yield from tables  # one at a time: a daemon keeps those of its own zone
         return
