@@ -8,8 +8,10 @@ this version of wattledger makes of the sealed statement; and the statement is w
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import msgspec
 
@@ -156,17 +158,18 @@ def _recomputed(config: Config, store: BookStore, version: Version, claim: Claim
 
 def recompute(config: Config, store: BookStore, claim: Claim) -> Statement:
     """A closed month from its sealed inputs and options. Raises WattledgerError."""
-    statement = compose(
-        with_options(config, claim),
-        SealedInputs(store, claim),
-        claim.month,
-        as_of_s=claim.as_of_s,
-        group_by=claim.group_by,
-        filters=claim.filters,
-        version=claim.version,
-        status=Status.CLOSED,
-        hash_inputs=True,
-    )
+    with tempfile.TemporaryDirectory(prefix="wattledger-") as contracts:
+        statement = compose(
+            with_options(config, claim, Path(contracts)),
+            SealedInputs(store, claim),
+            claim.month,
+            as_of_s=claim.as_of_s,
+            group_by=claim.group_by,
+            filters=claim.filters,
+            version=claim.version,
+            status=Status.CLOSED,
+            hash_inputs=True,
+        )
     posted = [posting_of(store, name) for name in claim.corrections]
     corrections = tuple(each for one in posted for each in by_group(one, claim.group_by))
     return replace(with_trend(config, store, statement, recorded=claim.inputs), corrections=corrections)

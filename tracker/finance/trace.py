@@ -112,12 +112,11 @@ def trace(
     of ``as_of_s``; 0: the draft. ``group_by``, ``method`` (annual | hourly): of a draft. ``each_hour``: list the
     entries of every hour, not their sums. Raises UsageError (no such row, month or version), NoData, BooksUnavailable,
     BooksDamaged."""
-    case = case_of(config, store, month, as_of_s, group_by, version, method)
-    with (
-        tempfile.TemporaryDirectory(prefix="wattledger-") as folder,
-        MonthQuery(Path(folder), case.config.books.memory_mib) as query,
-    ):
-        return _traced(case, store, row, query, each_hour=each_hour)
+    with tempfile.TemporaryDirectory(prefix="wattledger-") as name:
+        folder = Path(name)
+        case = case_of(config, store, month, as_of_s, group_by, version, method, folder)
+        with MonthQuery(folder, case.config.books.memory_mib) as query:
+            return _traced(case, store, row, query, each_hour=each_hour)
 
 
 def case_of(
@@ -127,9 +126,10 @@ def case_of(
     as_of_s: int,
     group_by: Sequence[str],
     version: int | None,
-    method: str = "",
+    method: str,
+    contracts: Path,
 ) -> Case:
-    """Raises UsageError for no month or version, BooksDamaged."""
+    """``contracts``: a folder for those that were sealed. Raises UsageError for no month or version, BooksDamaged."""
     found = versions(store, month)
     closed = latest_closed(found) if version is None else next((v for v in found if v.number == version), None)
     if version and (closed is None or closed.manifest is None):
@@ -146,7 +146,7 @@ def case_of(
         )
     claim, statement = claim_of(store, closed), statement_of(store, closed)
     return Case(
-        with_options(config, claim),
+        with_options(config, claim, contracts),
         SealedInputs(store, claim),
         statement.period,
         Wanted(claim.group_by, claim.filters),
