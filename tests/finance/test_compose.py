@@ -259,7 +259,10 @@ def test_overhead_that_a_contract_books_apart_is_a_row_of_its_own_scope(empty: B
         ("3", "8", "llama"): (0, 500, 0, 0, 25),
         ("3", "8", "__idle__"): (0, 500, 0, 0, 25),
     }
-    assert [numbers[5] for at, numbers in rows.items() if at[0] == "3"] == [None, None], "a building is no device"
+    assert colo.total.amounts.embodied_g
+    assert [numbers[5] for at, numbers in rows.items() if at[0] == "3"] == [0, 0], (
+        "a building is no device: 0, and known"
+    )
     assert (colo.total.amounts, colo.days, colo.factors, colo.sites) == (
         whole.total.amounts,
         whole.days,
@@ -277,6 +280,13 @@ def test_overhead_that_a_contract_books_apart_is_a_row_of_its_own_scope(empty: B
         for line in handed.rows
     }
     assert net == {("2", "llama"): 2000, ("2", "__idle__"): 0, ("3", "llama"): 1000, ("3", "__idle__"): 0}
+
+
+def test_where_no_hardware_has_a_figure_that_of_the_building_is_not_said_to_be_known(empty: BookStore) -> None:
+    put(empty, DAY, hours(KWH, component="dram"))
+    colo = composed(empty, with_site(pue=1.5, control="colo", colo_overhead="scope3-8"))
+    assert [line.amounts.embodied_g for line in colo.rows] == [None, None]
+    assert colo.total.amounts.embodied_g is None
 
 
 def test_a_building_that_adds_nothing_has_no_row(empty: BookStore) -> None:

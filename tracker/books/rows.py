@@ -188,10 +188,20 @@ def row_id(month: str, key: Sequence[str], scope: str, category: str, kind: str 
 
 
 def merged(rows: Iterable[RowSums]) -> list[RowSums]:
-    """Rows whose key and scope are the same, together: where nothing in it tells remainders from work."""
+    """Rows whose key and scope are the same, together: where nothing in it tells remainders from work. Where
+    hardware is counted at all, what a building uses has none of it: 0, and not unknown."""
     found: dict[tuple[tuple[str, ...], str, str], RowSums] = {}
     for row in rows:
         place = (row.key, row.scope, row.category)
         other = found.get(place)
         found[place] = row if other is None else replace(other, remainder=False, sums=added((other.sums, row.sums)))
-    return list(found.values())
+    if all(row.sums.embodied is None for row in found.values()):
+        return list(found.values())
+    return [
+        replace(row, sums=replace(row.sums, embodied=0)) if _is_of_building(row.sums) else row for row in found.values()
+    ]
+
+
+def _is_of_building(sums: Sums) -> bool:
+    """Nothing but overhead (``statement.py``): no computer took part."""
+    return (sums.it_uj, sums.held_ms, sums.embodied) == (0, 0, None) and sums.overhead_nj > 0
