@@ -61,6 +61,8 @@ def test_a_closed_row_is_told_from_the_printed_grams_to_the_device(
     assert "eea2023:FR: 50 g/kWh, 72 h from 2026-10-29T00:00Z\n" in out
     assert "GPU-11111111-2222-3333-4444-555555555555" in out
     assert "\x1b[" not in out
+    assert "    +1: of 2 rows the row with the largest remainder gets 1 more; this is number 1\n" in out
+    assert "    +0: it has none of it\n" in out
 
 
 def test_as_json_every_digit_is_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,12 +74,17 @@ def _step(one: Rounded) -> str:
         return f"{one.step:+}: printed as {' + '.join(SUMS_OF_PRINTED[one.column.amount])}"
     if one.rows == 1 and one.step in (0, 1):
         return f"+{one.step}: the only row is rounded to the nearest, half to even"
+    if one.exact == one.step == 0:
+        return "+0: it has none of it"
     if one.left == one.step == 0:
         return "+0: whole numbers add up to the printed total, no row gets 1 more"
     if one.step == (one.rank <= one.left):
-        return (
-            f"+{one.step}: the {one.left} largest remainders of {one.rows} rows get 1 more; this is number {one.rank}"
+        who = (
+            "the row with the largest remainder gets"
+            if one.left == 1
+            else f"the {one.left} rows with the largest remainders get"
         )
+        return f"+{one.step}: of {one.rows} rows {who} 1 more; this is number {one.rank}"
     return f"{one.step:+}: a column beside this one bounds it (idle <= IT)"
 
 
