@@ -165,11 +165,39 @@ def test_a_change_of_method_needs_approval(desk: Desk) -> None:
     code, out, _ = desk("restate", "2026-10", "--as", "carol", "--reason", "method_change")
     assert code == 0
     assert "The method changed. 2026-10 has a v2. statements/2026-10/v2/restated.json\n" in out
+    assert "\n  setting   " not in out
     status = desk("close", "--status")[1].splitlines()
     assert status[1].startswith("2026-10  v2  draft     opened by carol at ")
-    desk("close", "2026-10", "--review", "--as", "alice")
+    assert "\n  setting   as the month was closed with\n" in desk("close", "2026-10", "--review", "--as", "alice")[1]
     assert desk("close", "2026-10", "--as", "bob")[0] == 0
     assert "superseded by v2" in desk("close", "--status")[1]
+
+
+def test_a_change_of_method_names_what_is_stated_otherwise_and_only_that_moves(desk: Desk) -> None:
+    desk("close", "2026-10", "--review", "--as", "alice")
+    desk("close", "2026-10", "--as", "bob")
+    desk.config.write_text('[accounting]\nlocation_factor = "hourly"\n', "utf-8")
+    code, _, err = desk("restate", "2026-10", "--as", "carol")
+    assert (code, 'closed with accounting.location_factor = "annual", and here it is "hourly"' in err) == (2, True)
+    out = desk("restate", "2026-10", "--as", "carol", "--reason", "method_change")[1]
+    named = 'setting   accounting.location_factor: "hourly", was "annual"\n'
+    assert out.count("  setting ") == out.count(named) == 1
+    out = desk("close", "2026-10", "--review", "--as", "alice")[1]
+    assert out.count("  setting ") == out.count(named) == 1
+    assert "  energy    50.400 kWh IT, 60.984 kWh facility\n" in out, "the PUE is the one that it was closed with"
+
+
+def test_a_correction_in_no_column_that_is_shown_names_those_that_moved(desk: Desk) -> None:
+    """Else it is a row of noughts that nobody understands."""
+    with desk.config.open("a", encoding="utf-8") as file:
+        file.write('[books]\ncurrency = "EUR"\n[[books.tariffs]]\nprice = 0.2\n')
+    desk("close", "2026-10", "--review", "--as", "alice")
+    desk("close", "2026-10", "--as", "bob")
+    desk.config.write_text(desk.config.read_text("utf-8").replace("price = 0.2", "price = 0.21"), "utf-8")
+    out = desk("restate", "2026-10", "--as", "carol")[1]
+    header, *rows = out.split("\n\n", maxsplit=1)[0].splitlines()
+    assert header.endswith("  moved besides")
+    assert [row.split("  ")[-1] for row in rows] == ["cost", "cost"]
 
 
 def test_a_version_that_was_opened_by_mistake_is_withdrawn(desk: Desk) -> None:

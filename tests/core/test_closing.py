@@ -189,9 +189,19 @@ def test_what_changed_since_the_review_is_reviewed_again() -> None:
     check_unchanged(REVIEW, "aa" * 32, "bb" * 32)
     with pytest.raises(NotClosable, match="The inputs of 2026-10 changed since alice reviewed it"):
         check_unchanged(REVIEW, "cc" * 32, "cc" * 32)
-    with pytest.raises(NotClosable, match="another configuration or version") as caught:
+    with pytest.raises(NotClosable, match="another version of wattledger") as caught:
         check_unchanged(REVIEW, "cc" * 32, "bb" * 32)
     assert caught.value.remedy.endswith("wattledger close 2026-10 --review --as alice")
+
+
+def test_another_configuration_is_told_as_that_and_not_as_other_inputs() -> None:
+    """By other settings other files are read; nobody changed them."""
+    check_unchanged(REVIEW, "aa" * 32, "bb" * 32, same_settings=False)
+    with pytest.raises(
+        NotClosable, match="This configuration is not the one that alice reviewed 2026-10 with"
+    ) as caught:
+        check_unchanged(REVIEW, "cc" * 32, "cc" * 32, same_settings=False)
+    assert caught.value.remedy.startswith("Close it with that one; or review it again")
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def close(
     if claim is None:
         waivers = parse_waivers(waive, who, CONDITIONS)
         prospect = closing.to_close(config, store, month, who, waivers, now_s=now_s)
-        claim = closing.close(config, store, prospect, who, now_s=now_s)
+        claim = closing.close(store, prospect, who, now_s=now_s)
     return sealing.finish(config, store, claim)
 
 

@@ -130,7 +130,7 @@ def test_what_arrives_between_review_and_closing_is_reviewed_again(store: BookSt
 
 def test_another_configuration_between_review_and_closing_is_reviewed_again(store: BookStore) -> None:
     review(store)
-    with pytest.raises(NotClosable, match="another configuration or version"):
+    with pytest.raises(NotClosable, match="This configuration is not the one that alice reviewed"):
         close(store, config=with_pue(1.3))
 
 
@@ -198,7 +198,7 @@ def test_a_closing_that_was_broken_off_is_finished_as_it_was_begun(october: Path
     close(clean)
     review(broken)
     prospect = closing.to_close(CONFIG, broken, MONTH, "bob", (), now_s=NOW_S)
-    closing.close(CONFIG, broken, prospect, "bob", now_s=NOW_S)
+    closing.close(broken, prospect, "bob", now_s=NOW_S)
     late(broken, HOUR_UJ)
     with pytest.raises(NotClosable, match="bob is closing 2026-10 v1"):
         close(broken, "dave")

@@ -33,17 +33,19 @@ from tracker.books.names import day_start_s
 from tracker.books.store import open_store
 from tracker.books.versions import corrections_in, postings, statement_of, versions, working
 from tracker.config import Config
-from tracker.config.books import BooksTariff
+from tracker.config.books import Books, BooksTariff
 from tracker.config.schema import Accounting, Embodied, Site
 from tracker.core.amounts import COLUMNS
 from tracker.core.closing import NotClosable
 from tracker.core.errors import UsageError
 from tracker.core.model import Level
 from tracker.core.restating import Outcome, Reason, key_of, total_of, with_postings
-from tracker.core.statement import Status
+from tracker.core.statement import Statement, Status
+from tracker.finance import closing
 from tracker.finance.audit import audit_closed
 from tracker.finance.compose import compose
 from tracker.finance.restating import carry_out, shadow, withdraw
+from tracker.finance.trace import trace
 
 
 def content(store: BookStore, below: str = "") -> dict[str, bytes | None]:
@@ -325,3 +327,119 @@ def test_a_version_that_nobody_reviewed_is_taken_back_and_the_next_one_has_anoth
 def test_a_first_version_is_nothing_to_withdraw(store: BookStore) -> None:
     with pytest.raises(NotClosable, match="no version that could be withdrawn"):
         withdraw(store, MONTH, "dora", now_s=NOW_S)
+
+
+WAIVE = ("coverage=late", "unshipped=late")
+
+
+@pytest.fixture
+def opened(sealed_by_finance: BookStore) -> BookStore:
+    """Much energy came late, and finance has opened a second version."""
+    fill(sealed_by_finance, node=replace(SECOND, hostname="gpu-3", ledger="2b" * 16), device="GPU-3")
+    assert restate(sealed_by_finance, FINANCE)[0].decision.outcome is Outcome.NEW_VERSION
+    return sealed_by_finance
+
+
+def sealed(store: BookStore) -> Statement:
+    return statement_of(store, versions(store, MONTH)[-1])
+
+
+def test_a_machine_without_finances_settings_reviews_and_closes_a_version_as_finance_would(
+    opened: BookStore, tmp_path: Path
+) -> None:
+    """Also where finance prepared it, or approves it."""
+    by_finance = copied(tmp_path / "books", tmp_path / "beside")
+    review(opened, config=Config(), waive=WAIVE)
+    close(opened, config=Config())
+    review(by_finance, config=FINANCE, waive=WAIVE)
+    close(by_finance, config=Config())
+    found = sealed(opened)
+    assert (found.period.timezone, found.currency, found.entity) == ("Europe/Paris", "EUR", "Example SA")
+    assert found.total.amounts.cost_hundredths
+    assert (found.rows, found.days, found.method[:-1]) == (
+        sealed(by_finance).rows,
+        sealed(by_finance).days,
+        sealed(by_finance).method[:-1],
+    )
+    assert restate(opened, FINANCE, now_s=NOW_S + 7200)[0].decision.outcome is Outcome.NOTHING
+    assert audit_closed(Config(), opened).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (with_books(timezone="Asia/Tokyo"), 'books.timezone = "Europe/Paris", and here it is "Asia/Tokyo"'),
+        (Config(books=Books(currency="USD")), 'books.currency = "EUR", and here it is "USD"'),
+        (
+            Config(origins={"accounting.location_factor": "wattledger.toml:2"}),
+            'accounting.location_factor = "hourly", and here it is "annual"',
+        ),
+    ],
+)
+def test_a_version_for_late_energy_is_neither_reviewed_nor_closed_on_other_terms(
+    opened: BookStore, config: Config, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        review(opened, config=config, waive=WAIVE)
+    review(opened, config=FINANCE, waive=WAIVE)
+    with pytest.raises(UsageError, match=said):
+        close(opened, config=config)
+
+
+def test_what_a_review_of_another_version_states_otherwise_is_named(opened: BookStore) -> None:
+    config = Config(site={"par1": Site(pue=1.3, pue_source="operator, final")})
+    found = closing.to_review(config, opened, MONTH, (), now_s=NOW_S, as_of_s=NOW_S)
+    assert found.settings == (
+        "site.par1.pue: 1.3, was 1.21",
+        'site.par1.pue_source: "operator, final", was "operator, 2026-Q3"',
+    )
+    assert closing.to_review(Config(), opened, MONTH, (), now_s=NOW_S, as_of_s=NOW_S).settings == ()
+
+
+def test_a_change_of_method_changes_what_is_stated_and_nothing_else(sealed_by_finance: BookStore) -> None:
+    """A default that is written down is stated too."""
+    annual = Config(origins={"accounting.location_factor": "wattledger.toml:2"})
+    found, _ = restate(sealed_by_finance, annual, reason=Reason.METHOD_CHANGE)
+    assert found.settings == ('accounting.location_factor: "annual", was "hourly"',)
+    assert found.best.location_method == "annual"
+    assert (found.best.period, found.best.currency) == (found.reported.period, "EUR")
+    assert found.best.total.amounts.cost_hundredths == found.reported.total.amounts.cost_hundredths
+    assert found.best.total.amounts.embodied_g == found.reported.total.amounts.embodied_g
+    opened_as = versions(sealed_by_finance, MONTH)[-1].restated
+    assert opened_as is not None
+    assert opened_as.settings == found.settings
+    review(sealed_by_finance, config=annual)
+    close(sealed_by_finance, config=annual)
+    assert sealed(sealed_by_finance).period.timezone == "Europe/Paris"
+    assert sealed(sealed_by_finance).location_method == "annual"
+
+
+def test_of_a_table_in_a_table_what_is_not_stated_stays_too(sealed_by_finance: BookStore) -> None:
+    config = Config(accounting=Accounting(embodied=Embodied(lifetime_h=50_000)))
+    found, _ = restate(sealed_by_finance, config, reason=Reason.METHOD_CHANGE)
+    assert found.settings == ("accounting.embodied.lifetime_h: 50000, was 43800",)
+
+
+def test_contracts_that_were_sealed_and_lie_here_under_another_name_are_no_difference(
+    october: Path, tmp_path: Path
+) -> None:
+    text = (
+        '[[instrument]]\nkey = "tariff"\nkind = "supplier"\nmarket = "FR"\ng_per_kwh = 7\n'
+        'valid_from = 2026-10-01\nvalid_to = 2026-11-01\nsource = "Supplier, 2026"\n'
+    )
+    (tmp_path / "one.toml").write_text(text, "utf-8")
+    (tmp_path / "other.toml").write_text(text, "utf-8")
+    store = copied(october, tmp_path / "books")
+    one, other = (
+        msgspec.structs.replace(CONFIG, accounting=Accounting(instruments_file=str(tmp_path / name)))
+        for name in ("one.toml", "other.toml")
+    )
+    review(store, config=one)
+    close(store, config=one)
+    assert restate(store, other, reason=Reason.METHOD_CHANGE)[0].settings == ()
+    (tmp_path / "one.toml").unlink()
+    review(store, config=Config())
+    close(store, config=Config())
+    assert audit_closed(Config(), store).findings == (), "verify reads the contracts that were sealed"
+    row = sealed(store).rows[0]
+    assert trace(Config(), store, MONTH, row.row_id, as_of_s=NOW_S).line.amounts == row.amounts

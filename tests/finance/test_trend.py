@@ -19,7 +19,7 @@ def claimed(store: BookStore, month: str, now_s: int) -> Claim:
     """Somebody closes a month and is killed right after the claim."""
     review(store, month=month, now_s=now_s, waive=WAIVE)
     prospect = closing.to_close(CONFIG, store, month, "bob", parse_waivers(WAIVE, "bob", CONDITIONS), now_s=now_s)
-    return closing.close(CONFIG, store, prospect, "bob", now_s=now_s)
+    return closing.close(store, prospect, "bob", now_s=now_s)
 
 
 def trend(store: BookStore, month: str) -> list[str]:

@@ -112,7 +112,7 @@ def _close(config: Config, store: BookStore, month: str, person: str, waive: Seq
         with progress("Checking the books") as tell:
             prospect = closing.to_close(config, store, month, person, waivers, now_s=now_s, tell=tell)
         show_prospect(prospect)
-        claim = closing.close(config, store, prospect, person, now_s=now_s)
+        claim = closing.close(store, prospect, person, now_s=now_s)
     else:
         layout.echo(f"Finishing what {person} began to close at {factors.minute(claim.closed_at_s)}.")
     with progress("Sealing", len(claim.formats)) as tell:
@@ -130,6 +130,8 @@ def show_prospect(prospect: Prospect) -> None:
     statement, total = prospect.statement, prospect.statement.total.amounts
     period = statement.period
     layout.echo(f"{period.month} v{prospect.version} ({period.timezone}), as of {factors.minute(statement.as_of_s)}")
+    for line in setting_lines(prospect.settings):
+        layout.echo(f"  {line}")
     for line in amount_lines(total):
         layout.echo(f"  {line}")
     what = ((statement.rows, "row"), (statement.factors, "factor"), (statement.inputs, "file"))
@@ -140,6 +142,13 @@ def show_prospect(prospect: Prospect) -> None:
     layout.echo(f"  to be sealed as {', '.join(EXPORTS)}")
     layout.echo()
     show_findings("Conditions", [_finding(check) for check in prospect.checks])
+
+
+def setting_lines(settings: Sequence[str] | None) -> list[str]:
+    """How the settings of another version differ from those that the month was closed with. None: of the first."""
+    if settings is None:
+        return []
+    return [f"setting   {each}" for each in settings] or ["setting   as the month was closed with"]
 
 
 def amount_lines(total: Amounts) -> list[str]:

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import msgspec
 
 from tracker.cli import factors, layout
-from tracker.cli.close import progress, thousandths, user
+from tracker.cli.close import progress, setting_lines, thousandths, user
 from tracker.cli.options import config_of, config_options
 from tracker.cli.ship_node import books_of
 from tracker.core.closing import checked_month, checked_person
 from tracker.core.errors import UsageError
 from tracker.core.restating import JUDGED, Moved, Outcome, Reason
-from tracker.core.statement import Correction
+from tracker.core.statement import Amounts, Correction
 from tracker.core.words import counted
 from tracker.finance.restating import Shadow, carry_out, shadow, withdraw
 
 _COLUMNS = ("energy_it_wh", "energy_facility_wh", "location_g", "market_g")
-_HEADER = ("row", "reason", "IT kWh", "facility kWh", "location kgCO2e", "market kgCO2e")
+_HEADER = ("row", "reason", "IT kWh", "facility kWh", "location kgCO2e", "market kgCO2e", "moved besides")
+#: How the other columns are called, in their order.
+_BESIDES = {
+    "measured_wh": "measured",
+    "simulated_wh": "simulated",
+    "idle_wh": "idle",
+    "device_mh": "device hours",
+    "location_annual_g": "location (annual)",
+    "location_hourly_g": "location (hourly)",
+    "upstream_g": "upstream",
+    "embodied_g": "hardware",
+    "unweighed_wh": "unweighed",
+    "cost_hundredths": "cost",
+    "unpriced_wh": "unpriced",
+}
 
 
 @click.command()
@@ -50,7 +65,8 @@ def restate(
 
     Below books.materiality the difference is posted as corrections in the open month; above it, or after a change of
     method, the month gets a new version, to be reviewed and closed. The closed version stays as it is. Running it again
-    posts nothing twice. Settings that this configuration does not state are those that the month was closed with.
+    posts nothing twice. Settings that this configuration does not state are those that the month was closed with, also
+    with --reason method_change; those that it states otherwise are named.
     """
     config = config_of(config_path, flags, fleet=True)
     person = checked_person(user() if who is None else who)
@@ -68,7 +84,11 @@ def restate(
     written = "" if dry_run else carry_out(store, found, person, now_s=now_s, note=" ".join(note.split()))
     if as_json:
         document = {"month": month, "version": found.closed.number, "into": found.into, "written": written}
-        click.echo(msgspec.json.format(msgspec.json.encode({**document, "decision": found.decision}), indent=2))
+        click.echo(
+            msgspec.json.format(
+                msgspec.json.encode({**document, "settings": found.settings, "decision": found.decision}), indent=2
+            )
+        )
     else:
         _show(found, written)
 
@@ -81,9 +101,11 @@ def _show(found: Shadow, written: str) -> None:
         )
         return
     rows = [_row(each) for each in decision.corrections]
-    for line in layout.table(_HEADER, rows, right=range(2, len(_HEADER)), flexible=(0,), within=layout.width()):
+    for line in layout.table(_HEADER, rows, right=range(2, 6), flexible=(0, 6), within=layout.width()):
         layout.echo(line)
     layout.echo()
+    for text in setting_lines(found.settings or None):
+        layout.echo(f"  {text}")
     for moved in decision.moved:
         layout.echo(f"  {_moved(moved)}")
     if decision.outcome is Outcome.POST:
@@ -99,7 +121,15 @@ def _show(found: Shadow, written: str) -> None:
 def _row(correction: Correction) -> tuple[str, ...]:
     name = " / ".join(part or "-" for part in correction.line.key)
     values = (getattr(correction.line.amounts, column) for column in _COLUMNS)
-    return (name, correction.reason, *("not known" if value is None else thousandths(value) for value in values))
+    shown = ("not known" if value is None else thousandths(value) for value in values)
+    return (name, correction.reason, *shown, ", ".join(_besides(correction.line.amounts)))
+
+
+def _besides(amounts: Amounts) -> Iterator[str]:
+    for column, label in _BESIDES.items():
+        value = getattr(amounts, column)
+        if value and not (column.startswith("location_") and value == amounts.location_g):  # that one is shown
+            yield label
 
 
 def _moved(moved: Moved) -> str:

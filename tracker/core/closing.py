@@ -165,14 +165,21 @@ def may_close(review: Review | None, approver: str, *, month: str, same_person: 
     return review
 
 
-def check_unchanged(review: Review, statement_sha256: str, inputs_sha256: str) -> None:
-    """Raises NotClosable where the month is no longer what was reviewed."""
+def check_unchanged(review: Review, statement_sha256: str, inputs_sha256: str, *, same_settings: bool = True) -> None:
+    """Raises NotClosable where the month is no longer what was reviewed. ``same_settings``: whether the configuration
+    is the one that it was reviewed with; by another one, other files may be inputs."""
+    if (statement_sha256, inputs_sha256) == (review.statement_sha256, review.inputs_sha256):
+        return
+    if not same_settings:
+        raise NotClosable(
+            f"This configuration is not the one that {review.preparer} reviewed {review.month} with.",
+            "Close it with that one; or review it again with this one: "
+            f"wattledger close {review.month} --review --as {review.preparer}",
+        )
     if inputs_sha256 != review.inputs_sha256:
         what = f"The inputs of {review.month} changed"
-    elif statement_sha256 != review.statement_sha256:
-        what = f"What is made of the inputs of {review.month} changed (another configuration or version)"
     else:
-        return
+        what = f"What is made of the inputs of {review.month} changed (corrections, or another version of wattledger)"
     raise NotClosable(
         f"{what} since {review.preparer} reviewed it.",
         f"Review it again: wattledger close {review.month} --review --as {review.preparer}",

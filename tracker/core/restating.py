@@ -86,7 +86,8 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Restated:
-    """Why a month has another version: ``restated.json`` of it."""
+    """Why a month has another version: ``restated.json`` of it. ``settings``: which were others than those that it was
+    closed with, in words."""
 
     month: str
     version: int
@@ -97,6 +98,7 @@ class Restated:
     as_of_s: int
     moved: tuple[Moved, ...]
     note: str = ""
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

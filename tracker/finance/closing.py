@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from tracker import registry
@@ -27,6 +29,8 @@ from tracker.core.restating import by_group
 from tracker.core.statement import DEFAULT_GROUP, Check, Input, Reconciled, Statement, Status
 from tracker.finance.compose import compose
 from tracker.finance.evidence import Tell, evidence_of
+from tracker.finance.keeping import as_closed
+from tracker.finance.method import settings_of
 from tracker.finance.sealing import options_of, renderers
 from tracker.finance.trend import with_trend
 
@@ -38,7 +42,8 @@ def _silent(_done: int, _all: int, _what: str) -> None:
 @dataclass(frozen=True, slots=True)
 class Prospect:
     """A month as it would be closed. ``posted``: names of the corrections in it. ``review``: the one that it is closed
-    on; None: it is about to be reviewed."""
+    on; None: it is about to be reviewed. ``options``: the settings that decided. ``settings``: of another version,
+    those that differ from what the month was closed with, in words; None: it is the first."""
 
     version: int
     statement: Statement
@@ -47,6 +52,8 @@ class Prospect:
     checks: tuple[Check, ...]
     waivers: tuple[Waiver, ...]
     review: Review | None
+    options: tuple[tuple[str, str], ...]
+    settings: tuple[str, ...] | None
 
     @property
     def in_the_way(self) -> tuple[Check, ...]:
@@ -74,17 +81,35 @@ def to_review(
     beside: tuple[Reconciled, ...] = (),
     tell: Tell = _silent,
 ) -> Prospect:
-    """What a preparer would put their name to. ``beside``: what others counted, sealed as it was then.
+    """What a preparer would put their name to. ``beside``: what others counted, sealed as it was then. Of another
+    version, what the configuration does not state is as the month was closed with (``keeping.py``).
     Raises NotClosable, BooksUnavailable, BooksDamaged, UsageError."""
     found = versions(store, month)
     number = open_to_work(found, month)
     _refuse_claimed(found)
-    group_by = config.books.group_by or DEFAULT_GROUP
-    statement, posted = _composed(config, store, month, number, as_of_s, group_by, beside)
-    checks = _judged(config, store, statement, waivers, now_s, tell)
+    with _in_its_terms(config, store, found) as (kept, settings):
+        group_by = kept.books.group_by or DEFAULT_GROUP
+        statement, posted = _composed(kept, store, month, number, as_of_s, group_by, beside)
+        checks = _judged(kept, store, statement, waivers, now_s, tell)
+        options = options_of(kept)
     if not in_the_way(checks):
-        books.prove(statement, renderers(config))
-    return Prospect(number, statement, books.draft_of(statement), posted, checks, waivers, None)
+        books.prove(statement, renderers(kept))
+    draft = books.draft_of(statement)
+    return Prospect(number, statement, draft, posted, checks, waivers, None, options, settings)
+
+
+@contextmanager
+def _in_its_terms(
+    config: Config, store: BookStore, found: tuple[Version, ...]
+) -> Iterator[tuple[Config, tuple[str, ...] | None]]:
+    """The settings for the version that is open, and how they differ from those that its month was closed with."""
+    closed = latest_closed(found)
+    if closed is None:
+        yield config, None
+        return
+    opened = found[-1].restated
+    with as_closed(config, store, closed, None if opened is None else opened.reason) as kept:
+        yield kept
 
 
 def review(store: BookStore, prospect: Prospect, preparer: str, *, now_s: int) -> Review:
@@ -136,15 +161,18 @@ def to_close(
     reviewed = may_close(last, approver, month=month, same_person=config.books.same_person)
     then = books.reviewed_statement(store, reviewed)  # with what others counted, and the months before, as it was then
     known = (then.reconciliation, then.inputs)
-    statement, posted = _composed(config, store, month, number, reviewed.as_of_s, reviewed.group_by, *known)
-    draft = books.draft_of(statement)
-    check_unchanged(reviewed, draft.sha256, draft.inputs_sha256)
     together = all_waivers(reviewed.waivers, waivers)
-    checks = _judged(config, store, statement, together, now_s, tell)
-    return Prospect(number, statement, draft, posted, checks, together, reviewed)
+    with _in_its_terms(config, store, found) as (kept, settings):
+        statement, posted = _composed(kept, store, month, number, reviewed.as_of_s, reviewed.group_by, *known)
+        draft = books.draft_of(statement)
+        same_settings = settings_of(statement.method) == settings_of(then.method)
+        check_unchanged(reviewed, draft.sha256, draft.inputs_sha256, same_settings=same_settings)
+        checks = _judged(kept, store, statement, together, now_s, tell)
+        options = options_of(kept)
+    return Prospect(number, statement, draft, posted, checks, together, reviewed, options, settings)
 
 
-def close(config: Config, store: BookStore, prospect: Prospect, approver: str, *, now_s: int) -> Claim:
+def close(store: BookStore, prospect: Prospect, approver: str, *, now_s: int) -> Claim:
     """Claim the version. Raises NotClosable where a condition is in the way or somebody else was first, BooksRefused
     for a store that writes over what is there."""
     _refuse_failed(prospect)
@@ -165,7 +193,7 @@ def close(config: Config, store: BookStore, prospect: Prospect, approver: str, *
             as_of_s=reviewed.as_of_s,
             group_by=reviewed.group_by,
             filters=reviewed.filters,
-            options=options_of(config),
+            options=prospect.options,
             software=reviewed.software,
             statement_sha256=prospect.draft.sha256,
             inputs_sha256=prospect.draft.inputs_sha256,

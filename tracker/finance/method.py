@@ -14,6 +14,7 @@ from tracker.core.statement import FactorUse, SiteUse
 from tracker.finance.places import SiteBook
 
 Titled = tuple[str, str]
+_SETTINGS = "Settings"
 #: Settings that decide a statement; whatever else a configuration holds does not change one.
 _SECTIONS = ("site", "grid", "accounting", "books")
 _NOT_DECIDING = ("url", "cache", "ship", "memory_mib", "csv_bom")
@@ -43,10 +44,15 @@ def method_of(
         ("Coverage", _COVERAGE),
         ("Rounding", _ROUNDING),
         ("Limits", _LIMITS),
-        ("Settings", f"Those that decide a statement have the checksum {config_sha256(config)[:16]}."),
+        (_SETTINGS, f"Those that decide a statement have the checksum {config_sha256(config)[:16]}."),
     ]
     told = [*notes]
     return (*texts, *((("Notes", "\n".join(told)),) if told else ()))
+
+
+def settings_of(method: Iterable[Titled]) -> str:
+    """What a method statement says of the settings: the same for the same ones."""
+    return next((text for title, text in method if title == _SETTINGS), "")
 
 
 def config_sha256(config: Config) -> str:

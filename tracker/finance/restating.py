@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import assert_never
 
 from tracker.books import closing as books
@@ -13,7 +11,6 @@ from tracker.books.store import require_create_only
 from tracker.books.versions import (
     RESTATED,
     Version,
-    claim_of,
     folder,
     latest_closed,
     postings,
@@ -24,17 +21,16 @@ from tracker.books.versions import (
 from tracker.config import Config
 from tracker.core.closing import NotClosable
 from tracker.core.conditions import PPM
-from tracker.core.errors import UsageError
 from tracker.core.restating import Decision, Outcome, Posting, Reason, Restated, Withdrawn, decide
 from tracker.core.statement import Statement, Status
 from tracker.finance.compose import compose
-from tracker.finance.sealing import filled
+from tracker.finance.keeping import as_closed
 
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
     """A closed month beside what is known of it now. ``into``: the month that corrections would go into; ``next``: the
-    number of another version."""
+    number of another version. ``settings``: those of here that differ from what it was closed with, in words."""
 
     closed: Version
     reported: Statement
@@ -43,13 +39,14 @@ class Shadow:
     decision: Decision
     into: str
     next: int
+    settings: tuple[str, ...] = ()
 
 
 def shadow(config: Config, store: BookStore, month: str, *, as_of_s: int, reason: Reason | None = None) -> Shadow:
     """Nothing is written. What the configuration does not state is as it was when the month was closed, so that a
-    machine without finance's settings finds no change in them; with the reason ``method_change`` it counts as it is.
-    Raises NotClosable for a month that is not closed or of which another version is open already, BooksDamaged,
-    BooksUnavailable, UsageError, also for another time zone, currency or method than the month was closed with."""
+    machine without finance's settings finds no change in them. Raises NotClosable for a month that is not closed or of
+    which another version is open already, BooksDamaged, BooksUnavailable, UsageError, also for another time zone,
+    currency or method than the month was closed with, unless the reason is ``method_change``."""
     found = versions(store, month)
     closed = latest_closed(found)
     if closed is None:
@@ -65,13 +62,10 @@ def shadow(config: Config, store: BookStore, month: str, *, as_of_s: int, reason
             f"Review and close it: wattledger close {month} --review --as PREPARER; or, before it is reviewed, take it "
             f"back: wattledger restate {month} --withdraw",
         )
-    reported, claim = statement_of(store, closed), claim_of(store, closed)
-    with tempfile.TemporaryDirectory(prefix="wattledger-") as contracts:
-        if reason is not Reason.METHOD_CHANGE:
-            _refuse_other_terms(config, reported)
-            config = filled(config, claim, Path(contracts))
+    reported = statement_of(store, closed)
+    with as_closed(config, store, closed, reason) as (kept, settings):
         best = compose(
-            config,
+            kept,
             store,
             month,
             as_of_s=as_of_s,
@@ -81,32 +75,10 @@ def shadow(config: Config, store: BookStore, month: str, *, as_of_s: int, reason
             status=Status.DRAFT,
         )
     mine = tuple(p for p in postings(store).values() if (p.month, p.version) == (month, closed.number))
-    ppm = round(config.books.materiality * PPM)
+    ppm = round(kept.books.materiality * PPM)
     decision = decide(reported, mine, best, materiality_ppm=ppm, reason=reason)
-    return Shadow(
-        closed, reported, mine, best, decision, books.open_month(store, month), max(each.number for each in found) + 1
-    )
-
-
-def _refuse_other_terms(config: Config, reported: Statement) -> None:
-    """Raises UsageError where the configuration states something else than the month was closed with, by which every
-    row would change."""
-    blank = Config()
-    for name, now, then, default in (
-        ("books.timezone", config.books.timezone, reported.period.timezone, blank.books.timezone),
-        ("books.currency", config.books.currency, reported.currency, blank.books.currency),
-        (
-            "accounting.location_factor",
-            config.accounting.location_factor,
-            reported.location_method,
-            blank.accounting.location_factor,
-        ),
-    ):
-        if now not in (then, default):
-            raise UsageError(
-                f'{reported.period.month} was closed with {name} = "{then}", and here it is "{now}".',
-                "Use the configuration of these books; or, to state the month anew by this one: --reason method_change",
-            )
+    number = max(each.number for each in found) + 1
+    return Shadow(closed, reported, mine, best, decision, books.open_month(store, month), number, settings)
 
 
 def withdraw(store: BookStore, month: str, who: str, *, now_s: int, note: str = "") -> str:
@@ -180,6 +152,7 @@ def _open(store: BookStore, of: Shadow, who: str, now_s: int, note: str) -> str:
         as_of_s=of.best.as_of_s,
         moved=of.decision.moved,
         note=note,
+        settings=of.settings,
     )
     first = books.open_version(store, restated)
     if first != restated:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -21,7 +21,6 @@ from tracker.core.errors import UsageError
 from tracker.core.restating import Posting, reversal
 from tracker.exports.interface import Options
 
-_Section = TypeVar("_Section", bound=msgspec.Struct)
 #: Sections of the configuration that a statement depends on.
 _SECTIONS: dict[str, Any] = {"accounting": Accounting, "books": Books, "grid": Grid, "site": dict[str, Site]}
 
@@ -92,34 +91,6 @@ def with_options(config: Config, claim: Claim, folder: Path | None = None) -> Co
     path.write_text(said["instruments"], "utf-8")
     accounting = msgspec.structs.replace(then.accounting, instruments_file=str(path))
     return msgspec.structs.replace(then, accounting=accounting)
-
-
-#: What is of the machine, whatever a month was closed with.
-_OF_MACHINE = frozenset(
-    {"url", "cache", "ship", "memory_mib", "csv_bom", "token", "token_file", "providers", "poll", "ca_file"}
-)
-
-
-def filled(config: Config, claim: Claim, folder: Path) -> Config:
-    """The settings of here, and where nothing is stated (a value is the default) those that a month was closed with."""
-    then, blank = with_options(config, claim, folder), Config()
-    sites = {name: _filled(site, then.site.get(name, Site()), Site()) for name, site in config.site.items()}
-    return msgspec.structs.replace(
-        config,
-        accounting=_filled(config.accounting, then.accounting, blank.accounting),
-        books=_filled(config.books, then.books, blank.books),
-        grid=_filled(config.grid, then.grid, blank.grid),
-        site={**then.site, **sites},
-    )
-
-
-def _filled(now: _Section, then: _Section, blank: _Section) -> _Section:
-    stated = {
-        name: value
-        for name in now.__struct_fields__
-        if (value := getattr(now, name)) != getattr(blank, name) or name in _OF_MACHINE
-    }
-    return msgspec.structs.replace(then, **stated)
 
 
 def _text(path: str) -> str:
