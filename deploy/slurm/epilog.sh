@@ -11,9 +11,10 @@ umask 022
 node=${SLURMD_NODENAME-}
 host=$(uname -n)
 
-# Settings, tried out first: what ends a shell (a quote that is missing, an exit) costs the settings, not the node.
+# Settings, tried out first: what ends a shell (a quote that is missing, any exit) costs the settings, not the node.
 settings() {
-  if [ -r /etc/wattledger/slurm.env ] && (. /etc/wattledger/slurm.env; :) > /dev/null 2>&1; then
+  tried=$(exec 2> /dev/null; . /etc/wattledger/slurm.env > /dev/null; echo read)
+  if [ -r /etc/wattledger/slurm.env ] && [ "$tried" = read ]; then
     . /etc/wattledger/slurm.env
     set +eu
   fi

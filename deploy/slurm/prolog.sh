@@ -8,9 +8,10 @@
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH # slurmd gives its scripts none
 umask 022
-# Settings, tried out first: what ends a shell (a quote that is missing, an exit) costs the settings, not the node.
+# Settings, tried out first: what ends a shell (a quote that is missing, any exit) costs the settings, not the node.
 settings() {
-  if [ -r /etc/wattledger/slurm.env ] && (. /etc/wattledger/slurm.env; :) > /dev/null 2>&1; then
+  tried=$(exec 2> /dev/null; . /etc/wattledger/slurm.env > /dev/null; echo read)
+  if [ -r /etc/wattledger/slurm.env ] && [ "$tried" = read ]; then
     . /etc/wattledger/slurm.env
     set +eu
   fi

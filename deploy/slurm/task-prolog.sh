@@ -9,8 +9,9 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 chosen=${WATTLEDGER_SOCKET-} # by the user: it stays
 unset WATTLEDGER_SOCKET
-# Tried out first: what ends a shell (a quote that is missing, an exit) costs the settings, not the task.
-if [ -r /etc/wattledger/slurm.env ] && (. /etc/wattledger/slurm.env; :) > /dev/null 2>&1; then
+# Tried out first: what ends a shell (a quote that is missing, any exit) costs the settings, not the task.
+tried=$(exec 2> /dev/null; . /etc/wattledger/slurm.env > /dev/null; echo read)
+if [ -r /etc/wattledger/slurm.env ] && [ "$tried" = read ]; then
   . /etc/wattledger/slurm.env > /dev/null 2>&1
   set +eu
 fi

@@ -46,10 +46,12 @@ def listening() -> Iterator[str]:
         yield path
 
 
-def said(tmp_path: Path, settings: str, **variables: str) -> list[str]:
-    """What slurmd would read."""
+def said(tmp_path: Path, settings: str, default: str = "", **variables: str) -> list[str]:
+    """What slurmd would read. ``default``: where the socket is looked for without settings."""
     (tmp_path / "slurm.env").write_text(settings)
     text = SCRIPT.read_text().replace("/etc/wattledger/slurm.env", str(tmp_path / "slurm.env"))
+    if default:
+        text = text.replace("/run/wattledger/declare.sock", default)
     (tmp_path / "task-prolog.sh").write_text(text)
     command = ["/bin/sh", str(tmp_path / "task-prolog.sh")]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=30, check=False)
@@ -67,12 +69,15 @@ def test_what_the_user_chose_stays(tmp_path: Path) -> None:
         assert said(tmp_path, f"WATTLEDGER_SOCKET={path}\n", WATTLEDGER_SOCKET="/elsewhere") == []
 
 
-@pytest.mark.parametrize("settings", ["WATTLEDGER_HINT='yes\n", "exit 3\n", "readonly x=1; x=2\n", "set -e; false\n"])
+WRONG = ["WATTLEDGER_HINT='yes\n", "exit 3\n", "exit 0\n", "readonly x=1; x=2\n", "set -e; false\n"]
+
+
+@pytest.mark.parametrize("settings", WRONG)
 def test_settings_that_are_wrong_fail_no_task(tmp_path: Path, settings: str) -> None:
     """A task prolog that fails ends the task. What it says then is the default, if a daemon is there."""
-    with listening() as path:
-        found = said(tmp_path, f"WATTLEDGER_SOCKET={path}\n{settings}")
-    assert found in ([], ["export WATTLEDGER_SOCKET=/run/wattledger/declare.sock"])
+    with listening() as default, listening() as path:
+        found = said(tmp_path, f"WATTLEDGER_SOCKET={path}\n{settings}", default=default)
+    assert found == [f"export WATTLEDGER_SOCKET={default}"]
 
 
 def test_without_a_daemon_it_says_nothing(tmp_path: Path) -> None:

@@ -135,6 +135,8 @@ def test_a_broken_nvidia_smi_costs_the_uuids_only(node: Node, script: str) -> No
     [
         'WATTLEDGER_REPORT_DIR="/shared/energy\n',  # a quote that is missing ends a shell
         "WATTLEDGER_REPORT_DIR=/nowhere\nexit 3\n",
+        "WATTLEDGER_REPORT_DIR=/nowhere\nexit 0\n",
+        "echo read\nexit 0\n",
         "readonly mine=1\nmine=2\n",
         "set -eu\nfalse\n",
         "return 1\n",
