@@ -364,7 +364,7 @@ def test_steps_of_one_process_after_another_add_up(host: Host) -> None:
     assert reported(host) == {"steps": 24}
 
 
-def test_a_process_that_joins_late_catches_up_before_it_counts(host: Host) -> None:
+def test_one_that_began_with_the_others_and_lags_counts_when_it_is_ahead(host: Host) -> None:
     for pid in (10, 11):
         host.process(pid)
     first, second = (host.declare(pid, "elastic") for pid in (10, 11))
@@ -372,6 +372,39 @@ def test_a_process_that_joins_late_catches_up_before_it_counts(host: Host) -> No
     host.add(second, {"steps": 40}, 11)
     host.add(first, {"steps": 1})
     assert reported(host) == {"steps": 101}
+
+
+def test_a_worker_that_joins_goes_on_from_where_the_others_are(host: Host) -> None:
+    """Elastic training, a spot instance that is taken over: 150 steps are 150, whoever took them."""
+    host.process(10)
+    first = host.declare(10, "elastic")
+    for _ in range(50):
+        host.add(first, {"steps": 1})
+    host.process(11)
+    second = host.declare(11, "elastic")
+    for _ in range(50):
+        host.add(first, {"steps": 1})
+        host.add(second, {"steps": 1}, 11)
+    host.end(first)
+    for _ in range(50):
+        host.add(second, {"steps": 1}, 11)
+    assert reported(host) == {"steps": 150}
+
+
+def test_ranks_that_are_replaced_one_by_one_lose_no_step(host: Host) -> None:
+    for pid in range(10, 14):
+        host.process(pid)
+    ranks = {pid: host.declare(pid, "elastic") for pid in range(10, 14)}
+    for number in range(400):
+        if number and number % 50 == 0:
+            gone = min(ranks)
+            host.end(ranks.pop(gone))
+            host.proc.drop(gone)
+            host.process(gone + 4)
+            ranks[gone + 4] = host.declare(gone + 4, "elastic")
+        for pid, token in ranks.items():
+            host.add(token, {"steps": 1}, pid)
+    assert reported(host) == {"steps": 400}
 
 
 def test_a_run_is_settled_when_what_it_used_and_reported_is_booked(host: Host) -> None:

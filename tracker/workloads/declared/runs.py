@@ -94,6 +94,7 @@ class Runs:
         if followed:
             self._stacks.setdefault(peer.pid, []).append(declaration)
         self._ids.remember(message.run, peer.uid)
+        self._steps.declared(declaration.run, (message.token, peer))
         self.changed = True
         return around if around != message.run else ""
 

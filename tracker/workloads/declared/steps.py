@@ -1,8 +1,9 @@
 """Steps that several processes take together, as the ranks of a training do: each says that it has taken one, and the
 run has taken one.
 
-Processes of a run that live at the same time take the same steps, so the run has as many as the furthest of them. When
-all of them are gone, whoever comes next takes further steps, which are added.
+Processes of a run that live at the same time take the same steps, so the run has as many as the furthest of them. Who
+declared before the first step has taken none yet; who joins later, as the worker that replaces a lost one, is where the
+slowest of the others is. When all of them are gone, whoever comes next takes further steps, which are added.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ Taker = tuple[str, Peer]
 
 @dataclass(slots=True)
 class _Group:
-    """``done``: the most that one of them has counted, by unit, since the first of them came."""
+    """``done``: how far the furthest of them is, by unit, since the first of them came. ``starters``: who declared when
+    nothing was done. ``counted``: how far each is that has said so."""
 
     done: Counter[str] = field(default_factory=Counter)
+    starters: set[Taker] = field(default_factory=set)
     counted: dict[Taker, Counter[str]] = field(default_factory=dict)
 
 
@@ -36,6 +39,13 @@ class Steps:
     def __init__(self, look: Callable[[int], Stat | None]) -> None:
         self._look = look
         self._groups: dict[str, _Group] = {}
+
+    def declared(self, run: str, who: Taker) -> None:
+        """``who`` is a process of the run from now on."""
+        self._keep(run, self._lives)
+        group = self._groups.setdefault(run, _Group())
+        if not group.done:
+            group.starters.add(who)
 
     def taken(self, run: str, who: Taker, units: Mapping[str, int]) -> dict[str, int]:
         """``who`` has done so much more: how much more the run has done by that."""
@@ -49,19 +59,15 @@ class Steps:
 
     def _take(self, run: str, who: Taker, unit: str, amount: int) -> int:
         group = self._groups.get(run)
-        if group is None or who not in group.counted:
-            group = self._join(run, who)
+        if group is None or unit not in group.counted.get(who, ()):
+            self._keep(run, self._lives)
+            group = self._groups.setdefault(run, _Group())
+            group.counted.setdefault(who, Counter())[unit] = _position(group, who, unit, amount)
         mine = group.counted[who]
         mine[unit] += amount
         more = max(0, mine[unit] - group.done[unit])
         group.done[unit] += more
         return more
-
-    def _join(self, run: str, who: Taker) -> _Group:
-        self._keep(run, self._lives)
-        group = self._groups.setdefault(run, _Group())
-        group.counted[who] = Counter()
-        return group
 
     def _lives(self, who: Taker) -> bool:
         stat = self._look(who[1].pid)
@@ -71,5 +77,14 @@ class Steps:
         group = self._groups.get(run)
         if group is not None:
             group.counted = {who: counted for who, counted in group.counted.items() if stays(who)}
-            if not group.counted:
+            group.starters = {who for who in group.starters if stays(who)}
+            if not group.counted and not group.starters:
                 del self._groups[run]
+
+
+def _position(group: _Group, who: Taker, unit: str, amount: int) -> int:
+    """Where ``who`` was before the first ``amount`` that it tells of."""
+    others = [counted[unit] for other, counted in group.counted.items() if other != who and counted[unit]]
+    if not others:
+        return group.done[unit]
+    return 0 if who in group.starters else max(0, min(others) - amount)
