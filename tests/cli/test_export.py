@@ -198,15 +198,21 @@ def test_what_only_this_machine_knows_is_told_with_the_command_that_changes_it(o
         own.append([replace(live("a", "9", start_s=day_start_s("2026-10-30")), zone="FR")], day_start_s("2026-11-02"))
     asked = ("--month", "2026-10", "--books", books, "--hourly")
     before = run(tmp_path, *asked)
-    command = f"wattledger ship --factors --state-dir {tmp_path / 'state'} --books {books}"
+    given = f"--config {tmp_path / 'config.toml'} --state-dir {tmp_path / 'state'}"
+    command = f"wattledger ship --factors {given} --books {books}"
     assert before.stderr == (
-        "wattledger: This machine knows 1 grid factor of 2026-10 that the books lack; nothing is weighed with that. "
+        "wattledger: This machine knows 1 grid factor of 2026-10 that the books lack; nothing is weighed with it. "
         f"Put it there: {command}\n"
     )
     shipped = CliRunner().invoke(cli, command.split()[1:])
     assert shipped.exit_code == 0, shipped.output
     after = run(tmp_path, *asked)
     assert after.stderr == ""
+    with FactorStore(tmp_path / "state" / STORE_FILE) as own:
+        later = [replace(live(name, "9", start_s=day_start_s(f"2026-10-{name}")), zone="FR") for name in ("30", "31")]
+        own.append(later, day_start_s("2026-11-02"))
+    said = run(tmp_path, *asked).stderr
+    assert "knows 2 grid factors of 2026-10 that the books lack; nothing is weighed with them. Put them there" in said
     location = [next(line for line in said.stdout.splitlines() if "location" in line) for said in (before, after)]
     assert location[0] != location[1]
 

@@ -287,10 +287,9 @@ def test_two_at_once_are_not_both_let_in(node: Node) -> None:
     assert result.stderr == "wattledger: Another wattledger ship of this ledger is running. Wait for its end.\n"
 
 
-def test_a_terminal_is_told_what_was_done(node: Node) -> None:
-    node.run(24)
+def on_a_terminal(command: Sequence[str]) -> bytes:
     above, below = pty.openpty()
-    with subprocess.Popen(node.command(), stdout=below, stderr=below, stdin=below) as child:
+    with subprocess.Popen(command, stdout=below, stderr=below, stdin=below) as child:
         os.close(below)
         printed = b""
         with open(above, "rb", buffering=0, closefd=True) as screen:  # noqa: PTH123 - a descriptor
@@ -300,7 +299,16 @@ def test_a_terminal_is_told_what_was_done(node: Node) -> None:
             except OSError:  # the other end is closed
                 pass
         assert child.wait(60) == 0
-    assert b"4 new files, closed hours up to 2026-10-04T00:00:00Z" in printed
+    return printed
+
+
+def test_a_terminal_is_told_what_was_done(node: Node) -> None:
+    node.run(24)
+    assert b"4 new files, closed hours up to 2026-10-04T00:00:00Z" in on_a_terminal(node.command())
+    with FactorStore(node.state_dir / STORE_FILE) as factors:
+        factors.append([live("a", "30", start_s=FIRST), live("b", "40", start_s=FIRST + HOUR)], FIRST)
+    assert b": 2 grid factors in 1 new file\r\n" in on_a_terminal(node.command("--factors"))
+    assert b": nothing new, the books have what this machine" in on_a_terminal(node.command("--factors"))
 
 
 def test_the_ledger_of_a_running_daemon_ships(tmp_path: Path) -> None:
@@ -336,14 +344,27 @@ def test_what_the_node_knows_of_the_grid_ships_once(node: Node) -> None:
 def test_factors_alone_need_no_ledger_and_leave_hours_alone(node: Node) -> None:
     """Of finance, which has several sites and no node."""
     node.run(1)
+    done(node.ship("--json"))
     node.ledger.unlink()
+    before = spans(node.store)
     node.config.write_text('[site.par1]\nzone = "FR"\n[site.fra1]\nzone = "DE"\n')
     with FactorStore(node.state_dir / STORE_FILE) as factors:
         factors.append([live("a", "30", start_s=FIRST)], FIRST)
     said = done(node.ship("--factors", "--json"))
-    assert (len(said["created"]), said["until"]) == (1, None)
+    assert (len(said["created"]), said["factors"], said["until"]) == (1, 1, None)
     ((name, bundle),) = read_factors(node.store)
     assert said["created"] == [name]
     assert [str(record.row.value_g_per_kwh) for record in parse_bundle(bundle, name)] == ["30"]
-    assert done(node.ship("--factors", "--json"))["created"] == [], "again changes nothing"
-    assert spans(node.store) == {"entries": [], "coverage": [], "emissions": []}
+    said = done(node.ship("--factors", "--json"))
+    assert (said["created"], said["factors"]) == ([], 0), "again changes nothing"
+    assert spans(node.store) == before
+
+
+def test_factors_alone_make_no_books_at_an_address_that_is_mistyped(node: Node) -> None:
+    """Off a terminal nothing is printed, and finance would believe that they are in."""
+    with FactorStore(node.state_dir / STORE_FILE) as factors:
+        factors.append([live("a", "30", start_s=FIRST)], FIRST)
+    result = node.ship("--factors", books=str(node.folder / "bocks"))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "There is no folder" in result.stderr
+    assert not (node.folder / "bocks").exists()

@@ -37,7 +37,8 @@ Tell = Callable[[int, int], object]
 class Shipped:
     """What a run did. ``conflicts`` and ``damaged`` are sentences about files that need somebody; ``notes`` may be as
     they should. ``until_s``: every closed hour of the ledger before it is in the books, or is told of here. ``tidy``:
-    pieces that a day file has replaced can be removed, as far as is known."""
+    pieces that a day file has replaced can be removed, as far as is known. ``factors``: grid factors in the created
+    files."""
 
     until_s: int = 0
     created: list[str] = field(default_factory=list)
@@ -46,6 +47,7 @@ class Shipped:
     damaged: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     tidy: bool = True
+    factors: int = 0
 
     @property
     def ok(self) -> bool:

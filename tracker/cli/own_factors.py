@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import suppress
 
 from tracker.books.interface import BookStore
 from tracker.cli import layout
 from tracker.config import Config
+from tracker.config.load import SYSTEM_PATH
 from tracker.core.statement import Statement
 from tracker.core.words import counted
 from tracker.finance.terms import only_here
@@ -22,11 +24,16 @@ def tell_only_here(config: Config, store: BookStore, statement: Statement) -> No
         missing = only_here(config, store, zones, statement.period, statement.as_of_s)
         if missing:
             what = f"{counted(missing, 'grid factor')} of {statement.period.month}"
-            said = f"This machine knows {what} that the books lack; nothing is weighed with that."
-            layout.echo(f"wattledger: {said} Put it there: {_command(config, store)}", err=True)
+            them = "it" if missing == 1 else "them"
+            said = f"This machine knows {what} that the books lack; nothing is weighed with {them}."
+            layout.echo(f"wattledger: {said} Put {them} there: {_command(config, store)}", err=True)
 
 
 def _command(config: Config, store: BookStore) -> str:
-    state_dir = config.node.state_dir
-    own = "" if state_dir == Config().node.state_dir else f" --state-dir {state_dir}"
-    return f"wattledger ship --factors{own} --books {without_userinfo(store.url)}"
+    """For the same store of factors and the same books: their credentials may be in the configuration."""
+    words = ["wattledger", "ship", "--factors"]
+    if config.path not in {None, SYSTEM_PATH}:
+        words += ["--config", str(config.path)]
+    if config.origins.get("node.state_dir", "").startswith("flag "):
+        words += ["--state-dir", str(config.node.state_dir)]
+    return shlex.join([*words, "--books", without_userinfo(store.url)])

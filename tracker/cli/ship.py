@@ -54,7 +54,7 @@ def ship(
     is there; both are kept then.
 
     Statements are weighed by the grid factors in the books. A node ships those that it knows with its hours; what was
-    imported or fetched anywhere else gets into the books by --factors.
+    imported or fetched anywhere else gets into the books by --factors, which makes no new books.
     """
     if check and due:
         raise UsageError("--due compares nothing, --check compares all.", "Give one of them.")
@@ -102,10 +102,20 @@ def _once(config: Config, books: str | None, wanted: Wanted | HistoryFlags, *, a
     if as_json:
         click.echo(msgspec.json.encode({"books": url, "ok": done.ok, **asdict(done), "until": _utc(done)}))
     elif sys.stdout.isatty():
-        what = counted(len(done.created), "new file") if done.created else "nothing new"
-        of_hours = not (isinstance(wanted, Wanted) and wanted.factors)
-        layout.echo(f"{url}: {what}" + (f", closed hours up to {_utc(done) or 'none yet'}" if of_hours else ""))
+        of_factors = isinstance(wanted, Wanted) and wanted.factors
+        layout.echo(f"{url}: {_of_factors(done) if of_factors else _of_hours(done)}")
     return done.ok
+
+
+def _of_hours(done: Shipped) -> str:
+    what = counted(len(done.created), "new file") if done.created else "nothing new"
+    return f"{what}, closed hours up to {_utc(done) or 'none yet'}"
+
+
+def _of_factors(done: Shipped) -> str:
+    if not done.created:
+        return "nothing new, the books have what this machine knows of the grid"
+    return f"{counted(done.factors, 'grid factor')} in {counted(len(done.created), 'new file')}"
 
 
 def _utc(done: Shipped) -> str | None:

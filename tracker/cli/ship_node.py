@@ -73,7 +73,8 @@ def ship_node(config: Config, url: str | None, wanted: Wanted, tell: Tell) -> tu
         factors = _record_factors(config, store, now_s, due=wanted.due)
         site = record_site(store, _site(config, node, now_s))
         done = _ship_hours(ledger, head, store, node, wanted, tell)
-    done.created[:0] = [*factors, *([site] if site else [])]
+    done.created[:0] = [*factors.created, *([site] if site else [])]
+    done.factors = factors.factors
     if head.closed_s > now_s + DAY_S:
         done.notes.append(
             f"The ledger reaches {(head.closed_s - now_s) // DAY_S} days into the future: a clock was wrong. Its hours "
@@ -83,17 +84,17 @@ def ship_node(config: Config, url: str | None, wanted: Wanted, tell: Tell) -> tu
 
 
 def _ship_factors(config: Config, url: str | None) -> tuple[Shipped, str]:
-    """What this machine knows of the grid. Raises WattledgerError if that is nothing."""
+    """What this machine knows of the grid, into books that are there: whose address is mistyped would believe that its
+    factors are in. Raises WattledgerError if that is nothing, BooksRefused where there are no books."""
     path = store_path(config)
     if not FactorReader(path).zones():
         raise WattledgerError(
             f"This machine knows no grid factors: {path} has none.",
             "Read some first: wattledger grid import FILE, or wattledger grid fetch ZONE --from T --to T",
         )
-    store = books_to_fill(config, url)
+    store = books_of(config, url)
     with _alone(config.node.state_dir):
-        created = _record_factors(config, store, clock.now().wall_ns // NS_PER_S, due=False)
-    return Shipped(created=created), store.url
+        return _record_factors(config, store, clock.now().wall_ns // NS_PER_S, due=False), store.url
 
 
 def books_of(config: Config, url: str | None) -> BookStore:
@@ -154,22 +155,27 @@ def said_of(site: Site) -> SiteFacts:
     return SiteFacts(pue=statements(site), **{name: value for name, value in told.items() if value is not None})
 
 
-def _record_factors(config: Config, store: BookStore, now_s: int, *, due: bool) -> list[str]:
+def _record_factors(config: Config, store: BookStore, now_s: int, *, due: bool) -> Shipped:
     """Records that this node has learnt since it last shipped some, by their number. A state that is lost costs
     nothing but a file that says again what the books know."""
     path = config.node.state_dir / _STATE_FILE
     state = _read_state(path)
     number, at_s = state.get(store.url, (0, 0))
     if due and now_s - at_s < _FACTORS_S:
-        return []
+        return Shipped()
     with FactorReader(store_path(config)) as reader:
         known = reader.records(reader.zones(), 0, _EVER_S)
     fresh = sorted((each for each in known if each.number > number), key=lambda each: each.number)
-    names = [record_factors(store, encode_bundle(some)) for some in _in_parts(fresh)]
+    done = Shipped()
+    for some in _in_parts(fresh):
+        name = record_factors(store, encode_bundle(some))
+        if name is not None:
+            done.created.append(name)
+            done.factors += len(some)
     last = fresh[-1].number if fresh else number
     with suppress(OSError):
         _write_state(path, {**state, store.url: (last, now_s)})
-    return [name for name in names if name is not None]
+    return done
 
 
 def _in_parts(records: list[FactorRecord]) -> Iterator[list[FactorRecord]]:
