@@ -44,7 +44,7 @@ class Victoria:
             assert answer.status == 200
 
     def get(self, path: str, **parameters: str | int) -> list[dict[str, Any]]:
-        query = urllib.parse.urlencode({**parameters, "nocache": 1})
+        query = urllib.parse.urlencode({"nocache": 1, **parameters})
         with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=30) as answer:
             result: list[dict[str, Any]] = json.load(answer)["data"]["result"]
         return result
@@ -52,6 +52,11 @@ class Victoria:
     def at(self, expression: str, at_s: int) -> dict[Labels, float]:
         """A second later: a series whose first sample is at midnight is not found at midnight itself."""
         found = self.get("query", query=expression, time=BEGIN_S + at_s + 1)
+        return {frozenset(each["metric"].items()): float(each["value"][1]) for each in found}
+
+    def now(self, expression: str, at_s: int) -> dict[Labels, float]:
+        """Asked as vmalert does, of a time that is now, for which a server moves back by its -search.latencyOffset."""
+        found = self.get("query", query=expression, time=at_s, nocache=0)
         return {frozenset(each["metric"].items()): float(each["value"][1]) for each in found}
 
     def forget(self) -> None:

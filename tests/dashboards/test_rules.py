@@ -144,7 +144,7 @@ STEP = """sum by (LABELS) (
         - (last_over_time(METRIC[BACK] offset 5m) or min_over_time(METRIC[5m])), 0) JOIN
 ) * on () group_left (month) count_values("month", year() * 100 + month())"""
 MONTH = """sum without (of) (
-    max_over_time(METRIC:month[1w] offset 5m) or label_replace(METRIC:delta5m, "of", "step", "", "")
+    max_over_time(METRIC:month[1w] offset 4m) or label_replace(METRIC:delta5m, "of", "step", "", "")
 ) and on (month) count_values("month", year() * 100 + month())"""
 #: Steps that are made of others, of gaps or of no month.
 OTHER_STEPS = re.compile("unsplit|gap_seconds|covered_seconds|^workload:")
