@@ -88,6 +88,26 @@ def test_removing_what_is_gone_is_no_error(reopen: Open) -> None:
     assert list(store.names()) == []
 
 
+def test_what_is_replaced_is_there_at_every_moment(reopen: Open) -> None:
+    """Whoever reads a draft while a newer one comes gets the one or the other."""
+    store, reader = reopen(), reopen()
+    store.replace("2026-10/draft.csv", b"new")
+
+    def write() -> None:
+        for number in range(30):
+            store.replace("2026-10/draft.csv", b"%d" % number)
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        seen = {reader.read("2026-10/draft.csv")}
+        while not writing.done():
+            seen.add(reader.read("2026-10/draft.csv"))
+        writing.result()
+    assert None not in seen
+    assert reader.read("2026-10/draft.csv") == b"29"
+    assert [name for name, _ in store.names()] == ["2026-10/draft.csv"]
+
+
 def test_of_many_writers_one_wins(reopen: Open) -> None:
     """Each with a connection of its own, all at once."""
     for number in range(5):

@@ -61,17 +61,68 @@ def test_a_sealed_month_takes_the_place_of_its_draft(tmp_path: Path, store: Book
     assert (again.returncode, "written" in again.stdout, "removed" in again.stdout) == (0, False, False)
 
 
-def test_what_is_closed_late_and_what_is_restated_comes_too(tmp_path: Path, store: BookStore) -> None:
-    """By whichever run is the next, though another month has ended since."""
-    months.review(store)
-    months.close(store)
+def restate(store: BookStore) -> None:
+    """A second version of October, with another PUE."""
     config = months.with_pue(2.4)  # what was 1.21
     found, _ = months.restate(store, config)
     assert found.decision.outcome is Outcome.NEW_VERSION
     months.review(store, config=config, now_s=months.NOW_S + 7200)
     months.close(store, config=config, now_s=months.NOW_S + 7200)
+
+
+def close(store: BookStore) -> None:
+    months.review(store)
+    months.close(store)
+
+
+def test_what_is_closed_late_and_what_is_restated_comes_too(tmp_path: Path, store: BookStore) -> None:
+    """By whichever run is the next, though another month has ended since. In the month's folder is what is valid."""
+    close(store)
     run(tmp_path, "--format=csv")  # the month that ended last may have nothing, which it says and exits with
-    assert delivered(tmp_path) == [f"2026-10/wattledger-2026-10-v{number}.csv" for number in (1, 2)]
+    assert delivered(tmp_path) == ["2026-10/wattledger-2026-10-v1.csv"]
+    first = open_store(str(tmp_path / "finance")).read("2026-10/wattledger-2026-10-v1.csv")
+    restate(store)
+    for _ in range(2):
+        run(tmp_path, "--format=csv")
+        assert delivered(tmp_path) == [
+            "2026-10/wattledger-2026-10-v2.csv",
+            "superseded/2026-10/wattledger-2026-10-v1.csv",
+        ]
+    assert open_store(str(tmp_path / "finance")).read("superseded/2026-10/wattledger-2026-10-v1.csv") == first
+
+
+def test_a_version_that_was_superseded_before_it_was_delivered_stays_in_the_books(
+    tmp_path: Path, store: BookStore
+) -> None:
+    """A new destination gets what is valid, not what was valid years ago."""
+    close(store)
+    restate(store)
+    run(tmp_path, "--format=csv")
+    assert delivered(tmp_path) == ["2026-10/wattledger-2026-10-v2.csv"]
+
+
+def test_what_a_loader_has_taken_away_does_not_come_again(tmp_path: Path, store: BookStore) -> None:
+    """The destination may be an inbox. A new version comes, and so does a format that is newly wanted."""
+    finance = tmp_path / "finance"
+
+    def taken() -> list[str]:
+        found = delivered(tmp_path)
+        for name in found:
+            (finance / name).unlink()
+        return found
+
+    close(store)
+    run(tmp_path, "--format=csv")
+    assert taken() == ["2026-10/wattledger-2026-10-v1.csv"]
+    run(tmp_path, "--format=csv")
+    assert taken() == []
+    run(tmp_path, "--format=csv,json")
+    assert taken() == ["2026-10/wattledger-2026-10-v1.json"]
+    restate(store)
+    run(tmp_path, "--format=csv")
+    assert taken() == ["2026-10/wattledger-2026-10-v2.csv"]
+    run(tmp_path, "--format=csv", "--month=2026-10")
+    assert taken() == ["2026-10/wattledger-2026-10-v2.csv"], "who asks for a month gets it"
 
 
 def test_a_sealed_file_that_says_something_else_is_never_replaced(tmp_path: Path, store: BookStore) -> None:

@@ -106,6 +106,20 @@ class FolderStore(BookStore):
         except OSError as error:
             raise self._unavailable(_REMOVED, name, error) from error
 
+    def replace(self, name: str, content: bytes) -> None:
+        path = self._root / name
+        part = self._root / STAGING / uuid.uuid4().hex
+        try:
+            _make(part.parent)
+            _make(path.parent)
+            _write(part, content)
+            part.replace(path)
+            _sync_folder(path.parent)
+        except OSError as error:
+            with suppress(OSError):
+                part.unlink()
+            raise self._unavailable("be written", name, error) from error
+
     def local(self, names: Sequence[str]) -> list[Path]:
         return [self._root / name for name in names]
 

@@ -55,6 +55,12 @@ class BookStore(ABC):
     def remove(self, name: str) -> None:
         """Only for pieces that a day file has replaced."""
 
+    def replace(self, name: str, content: bytes) -> None:
+        """Put this content in the place of what is there. For drafts that were delivered, never for books. Folders and
+        buckets do it at once; any other store has none for a moment."""
+        self.remove(name)
+        self.create(name, content)
+
     @abstractmethod
     def local(self, names: Sequence[str]) -> list[Path]:
         """Paths at which a query engine can read these files: the files themselves, or copies in a cache."""

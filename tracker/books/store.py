@@ -144,6 +144,14 @@ class ObjectStore(BookStore):
         except Exception as error:
             raise self._unavailable("removed", name, error) from error
 
+    def replace(self, name: str, content: bytes) -> None:
+        import obstore  # noqa: PLC0415 - as above
+
+        try:
+            obstore.put(self._store, name, content)
+        except Exception as error:
+            raise self._unavailable("written", name, error) from error
+
     def local(self, names: Sequence[str]) -> list[Path]:
         paths = [self._cache / name for name in names]
         missing = [(name, path) for name, path in zip(names, paths, strict=True) if not path.exists()]

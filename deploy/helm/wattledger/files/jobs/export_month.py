@@ -2,10 +2,12 @@
 
     export_month.py --config FILE --destination URL --format csv,xlsx [--month 2026-10] [-- flags of wattledger export]
 
-Without --month it is the month that ended last in ``books.timezone``, and every closed version of any month that is not
-at the destination yet: months are closed late and restated. Files go to <destination>/<month>/. A draft, which alone
-the flags are for, takes the place of the draft before it and goes when its month is closed; a sealed file is created
-once, and one that says something else is an error.
+Without --month it is the month that ended last in ``books.timezone``, and every month that is closed and was not
+delivered yet: months are closed late and restated. Files go to <destination>/<month>/: a draft, which alone the flags
+are for, and once the month is closed the sealed files of the version that is valid. They take the place of the draft;
+those of a version that they supersede go to <destination>/superseded/<month>/. A sealed file is created once, and one
+that says something else is an error. What was delivered is remembered in <destination>/.delivered/, so that files may
+be taken away; with --month they come again.
 """
 # ruff: noqa: INP001 - a script, no part of a package
 
@@ -23,9 +25,12 @@ from zoneinfo import ZoneInfo
 
 from tracker.books.interface import BookStore
 from tracker.books.store import open_store
-from tracker.books.versions import months, versions
+from tracker.books.versions import latest_closed, months, versions
 from tracker.config import load
 from tracker.core.errors import WattledgerError
+
+#: An empty inbox is no new one: what was delivered, beside the months, where nobody loads files.
+DELIVERED = ".delivered"
 
 
 def previous_month(now: datetime, timezone: str) -> str:
@@ -45,16 +50,15 @@ def put(store: BookStore, name: str, content: bytes) -> str:
             f"{name} is in {store.url} and says something else.",
             "A sealed statement is never replaced: find out which is right with wattledger verify.",
         )
-    store.remove(name)
-    store.create(name, content)
+    store.replace(name, content)
     return "replaced"
 
 
-def export(given: argparse.Namespace, month: str, store: BookStore, flags: Sequence[str]) -> int:
+def export(given: argparse.Namespace, month: str, store: BookStore, formats: str, flags: Sequence[str]) -> int:
     """Export one view of a month and put its files. The exit code of the export, which has said why."""
     with tempfile.TemporaryDirectory(prefix="wattledger-export-") as folder:
         command = [sys.executable, "-m", "tracker.cli", "export", "--config", str(given.config)]
-        command += ["--month", month, "--format", given.format, "-o", folder, *flags]
+        command += ["--month", month, "--format", formats, "-o", folder, *flags]
         code = subprocess.run(command, check=False).returncode  # noqa: S603 - our own command, no shell
         for path in sorted(Path(folder).iterdir()) if code == 0 else ():
             name = f"{month}/{path.name}"
@@ -68,21 +72,32 @@ def say(what: str, store: BookStore, name: str) -> None:
 
 
 def deliver(given: argparse.Namespace, month: str, books: BookStore, store: BookStore, *, wanted: bool) -> int:
-    """Bring one month up to date. ``wanted``: also look at what is there already, and make a draft while it is open."""
-    sealed = [version.number for version in versions(books, month) if version.manifest]
-    if not sealed:
-        return export(given, month, store, given.flags) if wanted else 0
-    there = [name for name, _ in store.names(f"{month}/")]
-    code = 0
-    for number in sealed:
-        files = [name for name in there if name.startswith(f"{month}/wattledger-{month}-v{number}.")]
-        if len(files) < len(given.format.split(",")) or (wanted and number == sealed[-1]):
-            code = export(given, month, store, ["--version", str(number)]) or code
-    for name in there if code == 0 else ():
-        if name.startswith(f"{month}/wattledger-{month}-draft."):  # who reads the folder would count the month twice
+    """Bring one month up to date. ``wanted``: make a draft while it is open."""
+    valid = latest_closed(versions(books, month))
+    if valid is None:
+        return export(given, month, store, given.format, given.flags) if wanted else 0
+    marks = {kind: f"{DELIVERED}/{month}/v{valid.number}.{kind}" for kind in given.format.split(",")}
+    known = set() if given.month else {name for name, _ in store.names(f"{DELIVERED}/{month}/")}
+    due = [kind for kind, mark in marks.items() if mark not in known]
+    code = export(given, month, store, ",".join(due), ["--version", str(valid.number)]) if due else 0
+    if code == 0:
+        for kind in due:
+            store.create(marks[kind], b"delivered\n")
+        put_away(month, valid.number, store)
+    return code
+
+
+def put_away(month: str, valid: int, store: BookStore) -> None:
+    """Whoever loads all that is in the folder of the month counts it once: what is no longer valid leaves it."""
+    for name in [name for name, _ in store.names(f"{month}/")]:
+        state = name.removeprefix(f"{month}/wattledger-{month}-").partition(".")[0]
+        if state == "draft":
             store.remove(name)
             say("removed", store, name)
-    return code
+        elif state in {f"v{number}" for number in range(1, valid)}:
+            put(store, f"superseded/{name}", store.read(name) or b"")
+            store.remove(name)
+            say("superseded", store, f"superseded/{name}")
 
 
 def main(arguments: list[str]) -> int:
