@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from fractions import Fraction
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -171,6 +172,42 @@ def test_p9_days_and_rows_foot_to_the_one_printed_total(month: list[list[Sums]])
     for day, exact in zip(by_day.rows, days, strict=True):
         for amount, of in PRINTED_OF.items():
             assert getattr(exact, of) != 0 or getattr(day, amount) == 0 or amount == "idle_wh", amount
+
+
+def _some_month(dice: Random) -> list[list[Sums]]:
+    """Rows of 31 days in kilowatt-hours; a tariff begins on one of them, and does not hold for some rows."""
+    begins = dice.randrange(1, 31)
+    rows = []
+    for _ in range(dice.randrange(1, 8)):
+        priced = dice.random() < 0.7
+        days = (with_factor(dice.uniform(0, 2500)) for _ in range(31))
+        rows.append(
+            [
+                replace(of, facility_nj=of.it_uj * 1350, cost=None, cost_unknown_nj=of.it_uj * 1350)
+                if not priced or n < begins
+                else replace(of, facility_nj=of.it_uj * 1350, cost=of.it_uj)
+                for n, of in enumerate(days)
+            ]
+        )
+    return rows
+
+
+def test_in_rows_nothing_is_nothing_and_a_day_is_off_by_a_watt_hour_at_most() -> None:
+    """Where a tariff begins in the middle of the month: the total is that of the rows, and days must add up to it."""
+    dice, off = Random(4), set()
+    for _ in range(100):
+        month = _some_month(dice)
+        rows, days = [added(row) for row in month], [added(day) for day in zip(*month, strict=True)]
+        by_row = print_columns(rows, "annual")
+        by_day = print_columns(days, "annual", by_row.total)
+        for printed, exact in ((by_row, rows), (by_day, days)):
+            _foots(printed.rows, by_row.total)
+            for each, of in zip(printed.rows, exact, strict=True):
+                wanted = 0 if of.cost_unknown_nj == 0 else each.energy_facility_wh if of.cost is None else None
+                if wanted is not None and each.unpriced_wh != wanted:
+                    assert printed is by_day
+                    off.add(abs(each.unpriced_wh - wanted))
+    assert off == {1}, "and no more"
 
 
 def test_a_day_without_any_factor_does_not_move_a_total_that_is_printed() -> None:

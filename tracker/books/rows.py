@@ -63,7 +63,8 @@ Column = tuple[Any, list[Any]]
 def _energies(column: _Columns, method: str) -> dict[str, Column]:
     """IT energy is printed as the sum of what it is printed to be made of, and facility energy as IT energy with the
     overhead: so rows foot across, and what there is nothing of is 0 in rows and in days alike, under the same totals.
-    What is idle, unweighed and unpriced cuts across them, and is bounded by them."""
+    What is idle, unweighed and unpriced cuts across them, and is bounded by them: there days give way by single Wh
+    where the total of the rows leaves no other room."""
     (measured_wh, simulated_wh, modelled_wh), overhead_wh = column.parts()
     measured = column.whole("measured_uj", WH, measured_wh)
     simulated = column.whole("simulated_uj", WH, simulated_wh)
@@ -133,7 +134,8 @@ class _Columns:
         return foot(exact, denominator, total=total, at_least=at_least, at_most=at_most)
 
     def missing(self, name: str, basis: str, facility_wh: Sequence[int]) -> Column:
-        """Energy that is in none of a basis' known sums; all of a row of which nothing is known."""
+        """Energy that is in none of a basis' known sums: none of a row of which all is known, and all of one of which
+        nothing is. Of days, as far as the total that is printed already leaves room for it."""
         rows = zip(self._sums, facility_wh, strict=True)
         least = [wh if getattr(each, basis) is None else 0 for each, wh in rows]
         return self.whole(f"{basis}_unknown_nj", FACILITY_WH, self.printed(name), at_least=least, at_most=facility_wh)

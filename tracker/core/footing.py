@@ -26,8 +26,8 @@ def foot(
     at_least: Sequence[int] | None = None,
     at_most: Sequence[int] | None = None,
 ) -> tuple[int, list[int]]:
-    """The printed total and rows of ``exact[i] / denominator``. Without bounds every row is within one unit of its
-    exact value, and what is 0 is printed as 0.
+    """The printed total and rows of ``exact[i] / denominator``. Without a total every row that is 0 is printed as 0;
+    without bounds, too, it is within one unit of its exact value.
 
     ``at_least``, ``at_most``: bounds of each row from a column beside this one, so that a difference of two printed
     columns is not negative where the exact one is not (for columns without values below zero).

@@ -2,9 +2,10 @@
 
 Every printed quantity is an integer in its last printed place: Wh (kWh with three decimals), g (kg with three
 decimals), milli-hours, hundredths of the currency. They are rounded once, by largest remainder, so that every total is
-the sum of its rows and of its days (P9), and what is 0 is printed as 0. IT energy is printed as the sum of measured,
-modelled and simulated energy, and facility energy as that with the overhead, so that rows foot across too. Ratios are
-parts per million and are never summed.
+the sum of its rows and of its days (P9). What is 0 is printed as 0 in every row, and in every day too, but that single
+Wh of idle, unweighed or unpriced energy may stand on other days where the printed total leaves no other room. IT energy
+is printed as the sum of measured, modelled and simulated energy, and facility energy as that with the overhead, so that
+rows foot across too. Ratios are parts per million and are never summed.
 """
 
 from __future__ import annotations

@@ -90,8 +90,10 @@ _IDLE = (
 )
 _ROUNDING = (
     "All sums are exact integers. Each column's total is rounded once, and its rows are rounded so that they add up to "
-    "it (largest remainder); what is 0 is printed as 0. IT energy is printed as measured + modelled + simulated, "
-    "facility energy as IT + overhead. Rates are integers: nanograms per kWh, PUE in thousandths, prices in millionths."
+    "it (largest remainder); days add up to the same total. What is 0 is printed as 0 in every row, and in every day "
+    "too, but that single Wh of idle, unweighed or unpriced energy may stand on other days where the printed total "
+    "leaves no other room. IT energy is printed as measured + modelled + simulated, facility energy as IT + overhead. "
+    "Rates are integers: nanograms per kWh, PUE in thousandths, prices in millionths."
 )
 _LIMITS = (
     "Modelled energy is an estimate and has a column of its own. Hours with a reading gap are lower bounds. Yearly "
