@@ -187,6 +187,27 @@ def test_a_change_of_method_names_what_is_stated_otherwise_and_only_that_moves(d
     assert "  energy    50.400 kWh IT, 60.984 kWh facility\n" in out, "the PUE is the one that it was closed with"
 
 
+def test_a_meter_is_compared_with_another_version_as_its_month_was_closed(desk: Desk, tmp_path: Path) -> None:
+    """The preparer's machine knows neither the site nor its PUE."""
+    desk("close", "2026-10", "--review", "--as", "alice")
+    desk("close", "2026-10", "--as", "bob")
+    desk("restate", "2026-10", "--as", "carol", "--reason", "method_change")
+    desk.config.write_text("", "utf-8")
+    meter = tmp_path / "meter.csv"
+    meter.write_text("site,start,end,kwh\npar1,2026-10-01,2026-11-01,61.5\n", "utf-8")
+    code, out, err = desk("close", "2026-10", "--review", "--as", "alice", "--meter", str(meter))
+    assert (code, err) == (0, "")
+    assert "Meter of par1 (facility): ours 60.984 kWh, theirs 61.500 kWh." in out
+
+
+def test_a_month_without_an_open_version_is_closed_whatever_the_settings_of_here_are(desk: Desk) -> None:
+    desk("close", "2026-10", "--review", "--as", "alice")
+    desk("close", "2026-10", "--as", "bob")
+    desk.config.write_text('[accounting]\nlocation_factor = "hourly"\n', "utf-8")
+    code, _, err = desk("close", "2026-10", "--review", "--as", "dora")
+    assert (code, err.startswith("wattledger: 2026-10 is closed already by bob (v1).")) == (1, True)
+
+
 def test_a_correction_in_no_column_that_is_shown_names_those_that_moved(desk: Desk) -> None:
     """Else it is a row of noughts that nobody understands."""
     with desk.config.open("a", encoding="utf-8") as file:

@@ -80,9 +80,9 @@ def close(
     now_s = factors.now_s()
     if review:
         as_of_s = min(factors.instant(as_of), now_s)
-        with progress("Checking the books") as tell:
-            month = checked_month(month)
-            beside = compared(config, store, month, theirs, as_of_s=as_of_s, tell=tell)
+        found = versions(store, checked_month(month))
+        with progress("Checking the books") as tell, closing.in_its_terms(config, store, found) as (kept, _):
+            beside = compared(kept, store, month, theirs, as_of_s=as_of_s, tell=tell)
             prospect = closing.to_review(
                 config, store, month, waivers, now_s=now_s, as_of_s=as_of_s, beside=beside, tell=tell
             )

@@ -87,7 +87,7 @@ def to_review(
     found = versions(store, month)
     number = open_to_work(found, month)
     _refuse_claimed(found)
-    with _in_its_terms(config, store, found) as (kept, settings):
+    with in_its_terms(config, store, found) as (kept, settings):
         group_by = kept.books.group_by or DEFAULT_GROUP
         statement, posted = _composed(kept, store, month, number, as_of_s, group_by, beside)
         checks = _judged(kept, store, statement, waivers, now_s, tell)
@@ -99,12 +99,13 @@ def to_review(
 
 
 @contextmanager
-def _in_its_terms(
+def in_its_terms(
     config: Config, store: BookStore, found: tuple[Version, ...]
 ) -> Iterator[tuple[Config, tuple[str, ...] | None]]:
-    """The settings for the version that is open, and how they differ from those that its month was closed with."""
+    """The settings for the version that is open, and how they differ from those that its month was closed with; None of
+    a first version. Raises UsageError, BooksDamaged, BooksUnavailable (``keeping.as_closed``)."""
     closed = latest_closed(found)
-    if closed is None:
+    if closed is None or working(found) is None:
         yield config, None
         return
     opened = found[-1].restated
@@ -162,7 +163,7 @@ def to_close(
     then = books.reviewed_statement(store, reviewed)  # with what others counted, and the months before, as it was then
     known = (then.reconciliation, then.inputs)
     together = all_waivers(reviewed.waivers, waivers)
-    with _in_its_terms(config, store, found) as (kept, settings):
+    with in_its_terms(config, store, found) as (kept, settings):
         statement, posted = _composed(kept, store, month, number, reviewed.as_of_s, reviewed.group_by, *known)
         draft = books.draft_of(statement)
         same_settings = settings_of(statement.method) == settings_of(then.method)
