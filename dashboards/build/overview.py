@@ -31,6 +31,8 @@ from dashboards.build.style import (
     REMAINDERS,
     SHARE,
     STEP_S,
+    TODAY,
+    TODAY_RECORDED,
     UNUSED_STEPS,
     WATTS,
     WORK,
@@ -85,15 +87,15 @@ def _power() -> Panel:
 def _today() -> list[Panel]:
     energy = number(
         "Energy today",
-        f"Energy of what is chosen since midnight (UTC), whatever the time range. {RECORDED}",
+        f"Energy of what is chosen {TODAY}. {TODAY_RECORDED}",
         kwh(today(ENERGY_STEPS, FLEET)),
         Look(KWH, NO_RULES),
         now=True,
     )
     emissions = number(
         "Emissions today",
-        "Location-based CO2 equivalent since midnight (UTC), whatever the time range; PUE included, by the factor "
-        f"known when it was booked. Absent without a factor. {RECORDED}",
+        f"Location-based CO2 equivalent {TODAY}; PUE included, by the factor known when it was booked. Absent without "
+        f"a factor. {TODAY_RECORDED}",
         today(EMISSION_STEPS, f"{FLEET},{_LOCATION}"),
         Look(GRAMS, "no factor, or no rules"),
         now=True,

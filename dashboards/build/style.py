@@ -89,10 +89,22 @@ def steps(metric: str, selector: str, by: str = "") -> str:
 
 def today(metric: str, selector: str) -> str:
     """Sum of the recorded steps since midnight (UTC), whatever the time range: a panel's own ``timeFrom`` holds only as
-    long as the range of the dashboard is a relative one. Of the last day, the steps with the day of now."""
+    long as the range of the dashboard is a relative one. Of the last day, the steps with the day of now. A subquery
+    sees a step up to five minutes after its end, so its day is that of five minutes before. 0 until there is one."""
     day = 'count_values("day", day_of_month(vector(time())))'
-    dated = f"{_sum(f'{metric}{{{selector}}}', '')} * on () group_left (day) {day}"
-    return f"sum(sum_over_time(({dated})[1d:5m]) and on (day) {day})"
+    dated = (
+        f"{_sum(f'{metric}{{{selector}}}', '')} "
+        '* on () group_left (day) count_values("day", day_of_month(vector(time() - 300)))'
+    )
+    recorded = f"sum(last_over_time({metric}{{{selector}}}[10m]))"
+    return f"(sum(sum_over_time(({dated})[1d:5m]) and on (day) {day}) or 0 * {recorded})"
+
+
+#: What its panels say of it.
+TODAY = "since midnight (UTC) of the day in which the time range ends"
+TODAY_RECORDED = (
+    "From the recording rules (dashboards/rules/recording.yml), which have to be loaded; up to ten minutes old."
+)
 
 
 def month(metric: str, selector: str, by: str = "") -> str:
