@@ -92,7 +92,8 @@ def promtool_file(script: Script) -> str:
 def scripts() -> list[Script]:
     from tests.dashboards import claims_inference, claims_training
 
-    return [claims_training.TEAM, claims_training.TEAM_CHOSEN, claims_training.TRAINING, claims_inference.INFERENCE]
+    runs = [claims_training.TRAINING, claims_training.TRAINING_MOVED, claims_training.TRAINING_SLOW]
+    return [claims_training.TEAM, claims_training.TEAM_CHOSEN, *runs, claims_inference.INFERENCE]
 
 
 def main() -> None:

@@ -195,3 +195,43 @@ TRAINING = Script(
         Claim("Per step", {}, chosen={"workload": "pod/u-1"}),  # declared nothing: no number, not 0
     ],
 )
+
+#: A run that was requeued: half an hour on one node, half an hour on another.
+_MOVED = 'workload="run/r",kind="run"'
+_FIRST, _THEN = "0+%dx90 %dx30", "_x90 0+%dx30"
+TRAINING_MOVED = Script(
+    "training",
+    {
+        _energy("a", _MOVED, "gpu"): _FIRST % (6000, 540_000),
+        _energy("b", _MOVED, "gpu"): _THEN % 6000,
+        _grams("a", _MOVED, "location"): _FIRST % (10, 900),
+        _grams("b", _MOVED, "location"): _THEN % 10,
+        _info("a", "run/r", "run", "llm"): "1x90",
+        _info("b", "run/r", "run", "llm"): "_x90 1x30",
+        _units("a", "run/r", "steps"): _FIRST % (10, 900),
+        _units("b", "run/r", "steps"): _THEN % 10,
+    },
+    [
+        Claim("Per step", {"{}": 600}),  # 360 kJ over 600 steps, not over the 300 of one node
+        Claim("CO2e per step", {"{}": 1}),
+        Claim("By workload", {'{cluster="paris", workload="run/r", kind="run", name="llm"}': 600}, "A"),
+        Claim("By workload", {'{cluster="paris", workload="run/r", kind="run", name="llm"}': 600}, "E"),
+    ],
+    chosen={"workload": "run/r"},
+    suffix="_moved",
+)
+
+#: Steps that take eight minutes, on two nodes, each seen by one of them some minutes after the other.
+_SLOW = 'workload="run/s",kind="run"'
+TRAINING_SLOW = Script(
+    "training",
+    {
+        _energy("a", _SLOW, "gpu"): "0+6000x120",
+        _energy("b", _SLOW, "gpu"): "0+6000x120",
+        _units("a", "run/s", "steps"): " ".join(f"{each}x7" for each in range(16)),
+        _units("b", "run/s", "steps"): "0x3 " + " ".join(f"{each}x7" for each in range(1, 16)),
+    },
+    [Claim("Per step", {"{}": 96_000})],  # 720 kJ over 7.5 steps: both say as many
+    chosen={"workload": "run/s"},
+    suffix="_slow",
+)

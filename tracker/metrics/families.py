@@ -117,7 +117,8 @@ FAMILIES: tuple[Family, ...] = (
         "counter",
         ("hostname", "workload", "unit"),
         "What a workload reported as done: tokens, steps, requests. Divide energy by it; never add different units. "
-        "Processes of a run take steps and epochs together: each is one, also over nodes, so take their largest.",
+        "Processes of a run take steps and epochs together: nodes that work at the same time say the "
+        "same ones, nodes that follow each other add up.",
         rows.workload_units,
     ),
     Family(
