@@ -49,20 +49,20 @@ class S3:
     def _send(self, method: str, path: str, body: bytes = b"") -> None:
         headers = {"Content-Type": "application/octet-stream"}
         request = urllib.request.Request(self.endpoint + path, data=body, headers=headers, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             answer.read()
 
 
 @contextmanager
 def s3_server() -> Iterator[S3]:
     """A server on a free port, which ends with the block. It takes any credentials."""
-    command = [str(Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p", "0"]
-    env = {**os.environ, "PYTHONUNBUFFERED": "1", "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": str(64 << 20)}
+    command = [sys.executable, str(Path(__file__).with_name("s3_server.py"))]
+    env = {**os.environ, "MOTO_PORT": "0", "PYTHONUNBUFFERED": "1", "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": str(64 << 20)}
     with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
             found = next(filter(None, map(_WHERE.search, process.stderr)), None)
-            assert found is not None, "moto_server did not say where it listens"
+            assert found is not None, "the server did not say where it listens"
             with _drained(process):
                 yield S3(f"http://127.0.0.1:{found[1]}")
         finally:
