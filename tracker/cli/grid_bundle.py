@@ -77,10 +77,10 @@ def import_bundle(source: Path, as_json: bool, config_path: Path | None, node__s
     All of it or nothing, after its checksum and every value were checked. They count as known from now on; importing it
     again changes nothing.
 
-    A FILE that ends in .csv is a table of yearly factors with the columns of those that ship (the README says which): a
-    newer edition, a country without a factor, a residual mix. Each has a factor_id of its own; a correction keeps it and
-    has a later day in `recorded`, and one without a value takes the earlier one back. Values of hours, as CSV or JSON,
-    are read by [grid.file] and `grid fetch --provider file`.
+    A FILE that ends in .csv is a table of yearly factors with the columns of those that ship (the README says which):
+    a newer edition, a country without a factor, a residual mix. Each has a factor_id of its own; a correction keeps it
+    and has a later day in `recorded`, and one without a value takes the earlier one back. Values of hours, as CSV or
+    JSON, are read by [grid.file] and `grid fetch --provider file`.
 
     Monthly statements are weighed by what is in the books. A node ships its factors with its hours; from any other
     machine they get there by: wattledger ship --factors
