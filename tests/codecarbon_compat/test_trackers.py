@@ -48,13 +48,13 @@ def test_stop_returns_kg_and_writes_a_row(daemon: SmallDaemon) -> None:
     kg = tracker.stop()
     used_s = sum(os.times()[:4]) - began_s  # of this process too, not of its child alone: how much is not known before
     assert kg is not None
-    kwh = kg * 1000 / G_PER_KWH / PUE
-    assert 0.75 * 0.4 <= kwh * 3.6e6 / J_PER_CPU_S <= used_s + 0.1
+    kwh = used_s * J_PER_CPU_S / 3.6e6
+    assert kg == pytest.approx(kwh * PUE * G_PER_KWH / 1000, rel=0.25)
     assert (kg, kg) == (tracker.final_emissions, tracker.stop())
     (row,) = rows()
     assert tuple(row) == COLUMNS
     assert (row["project_name"], row["experiment_id"], row["run_id"]) == ("nlp", "e1", str(tracker.run_id))
-    assert number(row, "cpu_energy") == pytest.approx(kwh * PUE, rel=0.01)
+    assert number(row, "cpu_energy") == pytest.approx(kwh * PUE, rel=0.25)
     assert number(row, "energy_consumed") == number(row, "cpu_energy")
     assert number(row, "emissions") == kg
     assert number(row, "emissions_rate") == pytest.approx(kg / number(row, "duration"))
